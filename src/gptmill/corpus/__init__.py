@@ -1,0 +1,1 @@
+"""Documents in: where they come from, how they are cleaned, which ones stay."""

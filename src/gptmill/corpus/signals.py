@@ -1,0 +1,1 @@
+SIGNALS = {"n_words": "words"}

@@ -1,0 +1,132 @@
+"""Every knob: params.yaml as typed models, one file a stage; nothing else reads params.yaml.
+
+A stage loads only its own section (`load("pretrain", Pretrain)`), so that its code deps stay its own.
+The whole file is checked by the stage `params` (`everything.py`), on which every other stage stands:
+a mistake anywhere shows before any work, not an hour later.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gptmill.errors import UserError, nearest
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+PositiveInt = Annotated[int, Field(ge=1)]
+NonEmpty = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+
+
+class Section(BaseModel):
+    """A mapping of params.yaml: unknown keys are refused, nothing is converted, nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+S = TypeVar("S", bound=Section)
+
+
+def load(section: str, model: type[S], path: str | Path = "params.yaml") -> S:
+    """Read and check one top-level section of params.yaml.
+
+    Raises:
+        UserError: naming each wrong key, the value found, what is allowed and the nearest valid key.
+    """
+    raw = read_yaml(path)
+    if section not in raw:
+        raise UserError(f"{path}: {section}: missing; params.yaml must set it")
+    return check(model, raw[section], where=f"{path}: {section}")
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML 1.2 file, read as DVC reads it (so `1e-3` is a number)."""
+    from ruamel.yaml import YAML, YAMLError
+
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path} does not exist in {Path.cwd()}; run from the project's folder")
+    try:
+        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{path}: expected a mapping of keys to values, found {type(raw).__name__}")
+    return raw
+
+
+def check(model: type[S], raw: Any, where: str) -> S:
+    """`raw` as a `model`, or a `UserError` with one line for each problem."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        lines = [_explain(model, problem) for problem in error.errors()]
+        raise UserError(f"{where}:\n  " + "\n  ".join(lines)) from None
+
+
+def _explain(model: type[BaseModel], problem: Any) -> str:
+    """One line for one pydantic error: key, value found, what is allowed, nearest valid key."""
+    loc = problem["loc"]
+    # Pydantic names a source's kind after its index; the user's file has no such level.
+    shown = [p for i, p in enumerate(loc) if i == 0 or not (isinstance(loc[i - 1], int) and isinstance(p, str) and _is_tag(model, loc[:i], p))]
+    key = ".".join(str(part) for part in shown) or "here"
+    message = problem["msg"].removeprefix("Value error, ")
+    match problem["type"]:
+        case "extra_forbidden":
+            allowed = _fields(_at(model, loc[:-1]))
+            return f"{key}: unknown key{nearest(str(loc[-1]), allowed)} Allowed here: {', '.join(allowed)}"
+        case "missing":
+            return f"{key}: missing; params.yaml must set it"
+        case "value_error":
+            return f"{key}: {message}"
+        case _:
+            return f"{key}: {message[0].lower()}{message[1:]}; found {problem['input']!r}"
+
+
+def _at(annotation: Any, loc: tuple[Any, ...]) -> Any:
+    """The annotation found by walking pydantic's error location `loc` down from `annotation`."""
+    here = _bare(annotation)
+    for part in loc:
+        if _is_model(here):
+            here = here.model_fields[part].annotation
+        elif typing.get_origin(here) in (typing.Union, types.UnionType):
+            here = next(m for m in map(_bare, typing.get_args(here)) if _tag(m) == part)
+        else:  # an index of a list or a key of a dict
+            here = typing.get_args(here)[-1]
+        here = _bare(here)
+    return here
+
+
+def _bare(annotation: Any) -> Any:
+    """An annotation without `Annotated[…]` and `| None`."""
+    while typing.get_origin(annotation) is Annotated:
+        annotation = typing.get_args(annotation)[0]
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        members = [m for m in typing.get_args(annotation) if m is not type(None)]
+        return _bare(members[0]) if len(members) == 1 else annotation
+    return annotation
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _fields(annotation: Any) -> list[str]:
+    return list(annotation.model_fields) if _is_model(annotation) else []
+
+
+def _tag(model: Any) -> str | None:
+    """The value of a union member's `kind`."""
+    field = model.model_fields.get("kind") if _is_model(model) else None
+    return typing.get_args(field.annotation)[0] if field else None
+
+
+def _is_tag(model: Any, loc: tuple[Any, ...], part: str) -> bool:
+    here = _at(model, loc)
+    return typing.get_origin(here) in (typing.Union, types.UnionType) and part in map(
+        _tag, map(_bare, typing.get_args(here))
+    )

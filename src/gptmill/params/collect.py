@@ -1,0 +1,73 @@
+"""`collect`: where documents come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from gptmill.params import Name, NonEmpty, Section
+
+MaxChars = Annotated[int, Field(ge=1000)]
+
+
+class Docstrings(Section):
+    """The prose of one installed package, at a pinned version; licence from its metadata if not given."""
+
+    name: Name
+    kind: Literal["docstrings"]
+    package: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*==[^=\s]+$")]
+    licence: NonEmpty | None = None
+
+
+class Files(Section):
+    """A file, a folder or a glob: .txt, .md, .jsonl, .parquet, each also as .gz or .zst."""
+
+    name: Name
+    kind: Literal["files"]
+    path: NonEmpty
+    licence: NonEmpty
+    text_column: NonEmpty = "text"
+    encoding: NonEmpty | None = None
+    max_chars: MaxChars = 20_000
+
+
+class HuggingFace(Section):
+    """Files of a dataset on the Hugging Face hub, by name and revision."""
+
+    name: Name
+    kind: Literal["huggingface"]
+    dataset: NonEmpty
+    revision: NonEmpty
+    files: NonEmpty = "**/*.parquet"
+    licence: NonEmpty
+    text_column: NonEmpty = "text"
+    max_chars: MaxChars = 20_000
+
+
+class Url(Section):
+    """One file behind http(s), its bytes pinned by a SHA-256."""
+
+    name: Name
+    kind: Literal["url"]
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    licence: NonEmpty
+    text_column: NonEmpty = "text"
+    encoding: NonEmpty | None = None
+    max_chars: MaxChars = 20_000
+
+
+Source = Annotated[Docstrings | Files | HuggingFace | Url, Field(discriminator="kind")]
+
+
+class Collect(Section):
+    sources: Annotated[list[Source], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def names_are_unique(self) -> Collect:
+        names = [source.name for source in self.sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"sources share a name: {', '.join(twice)}; each needs its own")
+        return self

@@ -1,0 +1,50 @@
+"""params.yaml, whole: every section, and the checks that span two of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from gptmill.params import Section, check, read_yaml
+from gptmill.params.clean import Clean
+from gptmill.params.collect import Collect
+from gptmill.params.dedupe import Dedupe
+from gptmill.params.evaluate import Evaluate
+from gptmill.params.finetune import Finetune
+from gptmill.params.pretrain import Pretrain
+from gptmill.params.register import Register
+from gptmill.params.tokenize import Tokenize
+
+
+class Params(Section):
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    collect: Collect
+    clean: Clean
+    dedupe: Dedupe
+    tokenize: Tokenize
+    pretrain: Pretrain
+    finetune: Finetune
+    evaluate: Evaluate
+    register: Register  # type: ignore[assignment]  # the metaclass has a method of this name
+
+    @model_validator(mode="after")
+    def tasks_fit_the_model(self) -> Params:
+        block_size = self.pretrain.model.block_size
+        for name, task in self.finetune.tasks.items():
+            if task.max_tokens > block_size:
+                raise ValueError(
+                    f"finetune.tasks.{name}.max_tokens = {task.max_tokens} is longer than "
+                    f"pretrain.model.block_size = {block_size}"
+                )
+        return self
+
+
+def load_everything(path: str | Path = "params.yaml") -> Params:
+    """All of params.yaml, checked.
+
+    Raises:
+        UserError: naming each wrong key, the value found, what is allowed and the nearest valid key.
+    """
+    return check(Params, read_yaml(path), where=str(path))

@@ -1,0 +1,1 @@
+"""Downstream tasks: examples, inputs, the classifier, its training."""

@@ -1,0 +1,1 @@
+"""Text to token ids, and the packed shards that training reads."""

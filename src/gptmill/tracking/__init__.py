@@ -1,0 +1,1 @@
+"""MLflow: runs by fingerprint, the registry, the served model."""

@@ -1,0 +1,1 @@
+"""Lightning around the models: data, loop, exact resume."""
