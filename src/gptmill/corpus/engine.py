@@ -23,11 +23,9 @@ ROW_GROUP = 8192
 
 
 def start_engine() -> None:
-    """Choose Daft's native runner, without telemetry."""
+    """Choose Daft's native runner, without telemetry. Call it before the first plan runs."""
     os.environ.setdefault("DO_NOT_TRACK", "true")
-    import daft
-
-    daft.set_runner_native()
+    os.environ.setdefault("DAFT_RUNNER", "native")
 
 
 def write_sorted(plan: daft.DataFrame, path: str | Path, schema: pa.Schema, by: list[str]) -> int:
