@@ -1,0 +1,23 @@
+"""dedupe: cleaned documents → one of each near-duplicate cluster, with its split, data/dedupe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gptmill.errors import run
+from gptmill.outs import new_outs
+from gptmill.params import load, load_seed
+from gptmill.params.dedupe import Dedupe
+
+
+def main() -> None:
+    params, seed = load("dedupe", Dedupe), load_seed()
+
+    from gptmill.corpus.dedupe import dedupe
+
+    with new_outs("data/dedupe") as (out,):
+        dedupe(params, seed, Path("data/clean/documents.parquet"), out)
+
+
+if __name__ == "__main__":
+    run(main)
