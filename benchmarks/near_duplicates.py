@@ -35,7 +35,6 @@ import pyarrow.parquet as pq
 from gptmill.corpus.clusters import DisjointSets
 from gptmill.corpus.dedupe import Clusters, cluster
 from gptmill.corpus.engine import start_engine
-from gptmill.corpus.minhash import candidate_chance
 from gptmill.outs import write_json
 from gptmill.params import load
 from gptmill.params.dedupe import Dedupe
@@ -60,9 +59,7 @@ def main() -> None:
         "docs_per_cpu_s": round(len(clusters.ids) / cpu_s),
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "params": params.model_dump(include={"ngram_size", "bands", "rows", "similarity"}),
-        "s_curve": {
-            str(s): round(candidate_chance(s, params.bands, params.rows), 4) for s in (0.5, 0.6, 0.7, 0.8)
-        },
+        "s_curve": {str(s): round(params.chance(s), 4) for s in (0.5, 0.6, 0.7, 0.8)},
         **removals(clusters, labels, params.similarity),
         **recall(clusters, labels),
     }

@@ -61,8 +61,10 @@ def dedupe(params: Dedupe, seed: int, source: Path, out: Path) -> None:
     when it equals the kept one but for case and white space, else `near`.
 
     Raises:
-        UserError: on two documents of one id, and on fewer clusters than splits.
+        UserError: on a missing source, on two documents of one id, and on fewer clusters than splits.
     """
+    if not source.is_file():
+        raise UserError(f"dedupe: {source} does not exist; run the clean stage first (`dvc repro clean`)")
     start_engine()
     import daft
 

@@ -38,11 +38,6 @@ Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
 
-def candidate_chance(similarity: float, bands: int, rows: int) -> float:
-    """The S-curve: the probability that a pair of this Jaccard similarity shares a band."""
-    return float(1.0 - (1.0 - similarity**rows) ** bands)
-
-
 def normalised(text: daft.Expression) -> daft.Expression:
     """Lower case, every run of white space one space, none at the ends: equal here means `exact`."""
     from daft.functions import lower, regexp_replace
