@@ -75,6 +75,13 @@ def test_any_unicode_has_shingles_exactly_when_it_has_words(texts):
         assert len(found) == len(tuples(text_words.split(), 3))
 
 
+def test_a_similarity_of_exactly_the_threshold_is_similar():
+    a, b = np.arange(11, dtype=np.uint64), np.arange(20, dtype=np.uint64)
+    assert similar(a, b, 0.55)
+    assert not similar(a, b, 0.5500001)
+    assert not similar(a[:0], b[:0], 0.55)
+
+
 def test_shingle_sets_of_a_slice_are_those_of_its_rows():
     lists = pa.array([[1, 2, 3], [4, 5, 6, 7], [], [8, 9, 1, 2]], pa.large_list(pa.uint64()))
     whole = shingle_sets(lists, 2)

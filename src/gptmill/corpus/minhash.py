@@ -149,4 +149,5 @@ def jaccard(a: Hashes, b: Hashes) -> float:
 def similar(a: Hashes, b: Hashes, threshold: float) -> bool:
     """Whether the Jaccard similarity reaches `threshold`; sizes alone refute most pairs."""
     fewer, more = sorted((len(a), len(b)))
-    return fewer >= threshold * more and jaccard(a, b) >= threshold
+    # By division, as in `jaccard`: 0.55 · 20 rounds to more than 11, 11 / 20 to 0.55 exactly.
+    return more > 0 and fewer / more >= threshold and jaccard(a, b) >= threshold
