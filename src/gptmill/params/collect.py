@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import codecs
+import encodings.aliases
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from gptmill.errors import nearest
 from gptmill.params import Name, NonEmpty, Section
 
+
+def _known_encoding(name: str) -> str:
+    try:
+        known = codecs.lookup(name)._is_text_encoding  # "hex" and "zip" are codecs too, but not of text
+    except LookupError:
+        known = False
+    if not known:
+        names = {alias.replace("_", "-") for alias in encodings.aliases.aliases}
+        raise ValueError(
+            f"unknown encoding {name!r}{nearest(name, sorted(names))} Leave it out to have it detected"
+        )
+    return name
+
+
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
 MaxChars = Annotated[int, Field(ge=1000)]
 
 
@@ -28,7 +46,7 @@ class Files(Section):
     path: NonEmpty
     licence: NonEmpty
     text_column: NonEmpty = "text"
-    encoding: NonEmpty | None = None
+    encoding: Encoding | None = None
     max_chars: MaxChars = 20_000
 
 
@@ -39,7 +57,7 @@ class HuggingFace(Section):
     kind: Literal["huggingface"]
     dataset: NonEmpty
     revision: NonEmpty
-    files: NonEmpty = "**/*.parquet"
+    files: NonEmpty = "*.parquet"  # "*" also stands for folders, as on the hub
     licence: NonEmpty
     text_column: NonEmpty = "text"
     max_chars: MaxChars = 20_000
@@ -54,7 +72,7 @@ class Url(Section):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     licence: NonEmpty
     text_column: NonEmpty = "text"
-    encoding: NonEmpty | None = None
+    encoding: Encoding | None = None
     max_chars: MaxChars = 20_000
 
 

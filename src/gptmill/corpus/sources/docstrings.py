@@ -48,6 +48,7 @@ def docstring_units(source: Docstrings, rank: int) -> list[Unit]:
             f"{_remedy(name, pinned)}"
         )
     group = name.lower()
+    licence = source.licence or package_licence(package)
     return [
         Unit(
             source=source.name,
@@ -56,7 +57,7 @@ def docstring_units(source: Docstrings, rank: int) -> list[Unit]:
             path=str(Path(str(package.locate_file(file)))),
             uri=f"pkg:pypi/{group}@{quote(pinned)}/{quote(file.as_posix())}",
             group=group,
-            licence=source.licence or package_licence(package),
+            licence=licence,
         )
         for file in files
     ]

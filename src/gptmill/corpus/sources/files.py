@@ -1,6 +1,122 @@
-"""Files (first: text only)."""
+"""Files: .txt and .md, .jsonl, .parquet, each also compressed as .gz or .zst.
+
+A text file is one document, or as many as `max_chars` makes of it; a row of JSON lines or Parquet is one
+document.
+"""
+
 from __future__ import annotations
-from collections.abc import Iterator
-from gptmill.corpus.sources.units import Text, Unit
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from gptmill.corpus.gutenberg import sections
+from gptmill.corpus.sources.compression import COMPRESSIONS, read_chunks, read_lines
+from gptmill.corpus.sources.encodings import decode
+from gptmill.corpus.sources.splitting import split_paragraphs
+from gptmill.corpus.sources.units import Text, Unit, Unreadable
+
+ROWS = 1024  # read from Parquet at a time
+
+
 def read_file(unit: Unit) -> Iterator[Text]:
-    yield Text(open(unit.path, encoding="utf-8").read())
+    """The texts of one file, in the order of the file.
+
+    Raises:
+        Unreadable: when the file is broken, truncated, in no known encoding, or lacks the text column.
+    """
+    path = Path(unit.path)
+    yield from READERS[file_format(path.name)](unit, path)
+
+
+def file_format(name: str) -> str:
+    """The suffix of a file's name that says how to read it, such as ".jsonl" for a.jsonl.gz."""
+    suffixes = [suffix.lower() for suffix in Path(name).suffixes]
+    if suffixes and suffixes[-1] in COMPRESSIONS:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def _read_text(unit: Unit, path: Path) -> Iterator[Text]:
+    decoded = decode(b"".join(read_chunks(path)), unit.encoding)
+    pieces = [
+        (section, piece)
+        for section, text in sections(decoded.text)
+        for piece in split_paragraphs(text, unit.max_chars)
+    ]
+    for number, (section, piece) in enumerate(pieces, 1):
+        meta = {"encoding": decoded.encoding} | ({"section": section} if section else {})
+        if len(pieces) == 1:
+            yield Text(piece, "", meta)
+        else:
+            yield Text(piece, str(number), meta | {"part": f"{number}/{len(pieces)}"})
+
+
+def _read_jsonl(unit: Unit, path: Path) -> Iterator[Text]:
+    encoding = unit.encoding or "utf-8-sig"
+    for number, line in enumerate(read_lines(read_chunks(path)), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode(encoding))
+        except UnicodeDecodeError as error:
+            raise Unreadable(
+                f"line {number}: byte {line[error.start]:#04x} at its offset {error.start} is not "
+                f"{encoding}. JSON lines are UTF-8; mend the line or give the file's `encoding`."
+            ) from None
+        except ValueError as error:
+            raise Unreadable(f"line {number} is not JSON: {error}. Mend or remove the line.") from None
+        except RecursionError:
+            raise Unreadable(f"line {number} is nested too deeply. Mend or remove the line.") from None
+        if not isinstance(row, dict):
+            raise Unreadable(f"line {number} holds a {type(row).__name__}; each line must be an object.")
+        if unit.text_column not in row:
+            raise Unreadable(f"line {number}: {_no_column(unit.text_column, list(row))}")
+        text = row[unit.text_column]
+        if not isinstance(text, str):
+            raise Unreadable(f'line {number}: "{unit.text_column}" is {type(text).__name__}, not a string.')
+        yield Text(text, str(number))
+
+
+def _read_parquet(unit: Unit, path: Path) -> Iterator[Text]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    compressed = path.suffix.lower() in COMPRESSIONS
+    name, number = unit.text_column, 0
+    try:
+        with pq.ParquetFile(io.BytesIO(b"".join(read_chunks(path))) if compressed else path) as file:
+            if name not in file.schema_arrow.names:
+                raise Unreadable(_no_column(name, file.schema_arrow.names))
+            kind = file.schema_arrow.field(name).type
+            value = kind.value_type if pa.types.is_dictionary(kind) else kind
+            if not (
+                pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value)
+            ):
+                raise Unreadable(f'column "{name}" is of type {kind}, not string.')
+            for batch in file.iter_batches(ROWS, columns=[name]):
+                for text in batch.column(0).to_pylist():
+                    number += 1
+                    if text is None:
+                        raise Unreadable(f'row {number}: "{name}" is null, not a string.')
+                    yield Text(text, str(number))
+    except UnicodeDecodeError as error:
+        raise Unreadable(f'row {number + 1} or after: "{name}" is not UTF-8 ({error.reason}).') from None
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise Unreadable(f"not a whole Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _no_column(name: str, columns: list[str]) -> str:
+    found = ", ".join(columns) or "none"
+    return f'no column "{name}". Columns found: {found}. Name the one that holds the text in `text_column`.'
+
+
+READERS: dict[str, Callable[[Unit, Path], Iterator[Text]]] = {
+    ".txt": _read_text,
+    ".md": _read_text,
+    ".jsonl": _read_jsonl,
+    ".parquet": _read_parquet,
+}

@@ -43,9 +43,9 @@ def package_licence(package: Distribution) -> str:
     the text of the licence, in the `License` field or in the files that the metadata names.
     """
     fields = package.metadata
-    if expression := fields.get("License-Expression"):
-        return expression
-    stated = fields.get("License") or ""
+    if "License-Expression" in fields:
+        return fields["License-Expression"]
+    stated = fields["License"] if "License" in fields else ""
     classifiers = fields.get_all("Classifier") or []
     names = [stated] + [line.split(" :: ")[-1] for line in classifiers if line.startswith("License ::")]
     for name in names:

@@ -31,7 +31,7 @@ RESULT = pa.struct(
 )
 
 
-@daft.func.batch(return_dtype=DataType.from_arrow_type(RESULT), use_process=True, batch_size=16)
+@daft.func.batch(return_dtype=DataType.from_arrow_type(RESULT), use_process=True, batch_size=8)
 def read_units(*columns: Series) -> pa.Array:
     """Columns of `Unit`, in the order of `FIELDS`, to a `RESULT` for each unit."""
     units = [Unit(*values) for values in zip(*(column.to_pylist() for column in columns), strict=True)]

@@ -1,0 +1,69 @@
+"""Datasets on the Hugging Face hub, by name and revision, read with the readers of `files`."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from pathlib import Path
+
+from gptmill.corpus.sources.files import READERS, file_format
+from gptmill.corpus.sources.folders import ALLOWED, make_unit, quoted
+from gptmill.corpus.sources.units import Unit
+from gptmill.errors import UserError
+from gptmill.params.collect import HuggingFace
+
+
+def huggingface_units(source: HuggingFace, rank: int) -> tuple[list[Unit], int]:
+    """One unit for each readable file of the dataset that `files` matches; the number of other files.
+
+    Downloads into the hub client's own cache what is not there, and honours its environment
+    (HF_HOME, HF_TOKEN, HF_HUB_OFFLINE). The commit that the revision names is in each document's uri.
+
+    Raises:
+        UserError: without the client, when the dataset can't be had, or when no file can be read.
+    """
+    where = f'collect.sources "{source.name}": dataset {source.dataset} at {source.revision}'
+    folder = _snapshot(source, where)
+    matched = sorted(
+        path for path in folder.rglob("*") if path.is_file() and _matches(path, folder, source.files)
+    )
+    readable = [path for path in matched if file_format(path.name) in READERS]
+    if not readable:
+        raise UserError(f"{where}: no file that can be read matches {source.files}. Allowed: {ALLOWED}.")
+    base = f"hf://datasets/{source.dataset}@{folder.name}"
+    units = [
+        make_unit(source, rank, path, f"{base}/{quoted(path.relative_to(folder))}", source.dataset)
+        for path in readable
+    ]
+    return units, len(matched) - len(readable)
+
+
+def _snapshot(source: HuggingFace, where: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            HFValidationError,
+            LocalEntryNotFoundError,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
+    except ImportError:
+        raise UserError(
+            f"{where}: sources of kind huggingface need the hub's client: `pip install gptmill[huggingface]`"
+        ) from None
+    try:
+        folder = snapshot_download(
+            source.dataset, repo_type="dataset", revision=source.revision, allow_patterns=source.files
+        )
+    except RevisionNotFoundError:
+        raise UserError(f"{where}: the dataset has no such revision. Give a tag or a commit of it.") from None
+    except RepositoryNotFoundError:
+        raise UserError(f"{where}: no such dataset, or a private one: for that, set HF_TOKEN.") from None
+    except LocalEntryNotFoundError:
+        raise UserError(
+            f"{where}: it is not in the hub's cache, and the hub cannot be reached (or HF_HUB_OFFLINE "
+            "is set). Connect, or fetch it where there is a network and copy the cache."
+        ) from None
+    except (HFValidationError, HfHubHTTPError) as error:
+        raise UserError(f"{where}: the hub refused: {str(error).strip().splitlines()[0]}") from None
+    return Path(folder)
