@@ -33,5 +33,7 @@ class Clean(Section):
         # Dolma's published configs named attributes that no tagger wrote: those rules never fired.
         for name in self.rules:
             if name not in SIGNALS:
-                raise ValueError(f'rules: "{name}" is no signal{nearest(name, SIGNALS)} Signals: {", ".join(SIGNALS)}')
+                raise ValueError(
+                    f'rules: "{name}" is no signal{nearest(name, SIGNALS)} Signals: {", ".join(SIGNALS)}'
+                )
         return self

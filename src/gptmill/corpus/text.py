@@ -1,0 +1,100 @@
+"""Repair of characters and lines, for text of any kind.
+
+Letters that a wrong decoding broke are mended by ftfy; the rest is plain: NFC, one line end, no control
+or invisible characters, no trailing spaces, at most one blank line in a row. What an author typed stays:
+curly quotes, dashes and full-width letters are content (a model should write them as its sources do).
+Latin ligatures are not: `ﬁ` comes from a typesetter, never from a keyboard, and would split a word.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Callable
+
+# A lone NEL ends a line; among other C1 characters, or after a non-ASCII one, \x85 is a byte of text
+# decoded wrongly (an ellipsis of Windows-1252, half of "Å" in UTF-8), which is ftfy's to mend.
+_C1_BUT_NEL = re.compile("[\x80-\x84\x86-\x9f]")
+_NEL = re.compile("(?<![^\x00-\x7f])\x85")
+_TERMINAL_ESCAPE = re.compile(r"\x1b\[(?:\d|;)*[a-zA-Z]")  # colours, as ftfy removes them
+_LINE_END = re.compile("\r\n?|[\v\f\u2028\u2029]")
+# Invisible: C0 but \n and \t, DEL, C1, soft hyphen, zero-width space, word joiner, BOM, marks of text
+# direction, annotation anchors. U+200C and U+200D stay: Persian, Indic scripts and emoji need them.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u206f\ufeff\ufff9-\ufffb]"
+)
+_TRAILING = re.compile(r"(?<![^\S\n])[^\S\n]++$", re.MULTILINE)  # linear on long runs of spaces
+_BLANK_LINES = re.compile(r"\n{3,}")
+_LEADING_LINES = re.compile(r"\A(?:[^\S\n]*\n)+")
+_ENTITY = re.compile(r"&#?[0-9A-Za-z]{1,24};")
+
+
+def repair(text: str) -> str:
+    """The text with its characters and lines mended. Once is nearly always enough; see `settle`."""
+    if "\x85" in text and not _C1_BUT_NEL.search(text):
+        text = _NEL.sub("\n", text)
+    text = mend_letters(text)
+    text = _INVISIBLE.sub("", _LINE_END.sub("\n", text))
+    return tidy_lines(unicodedata.normalize("NFC", text))
+
+
+def settle(step: Callable[[str], str], text: str, rounds: int = 8) -> str:
+    """Apply `step` until the text stays as it is, so that cleaning clean text changes nothing.
+
+    A step may uncover work for another (an entity that stood for a control character); each takes
+    something away, so two rounds are the rule. `rounds` bounds hostile input only.
+    """
+    for _ in range(rounds):
+        before, text = text, step(text)
+        if text == before:
+            break
+    return text
+
+
+def tidy_lines(text: str) -> str:
+    """No spaces at the end of a line, at most one blank line in a row, none at either end of the text."""
+    text = _BLANK_LINES.sub("\n\n", _TRAILING.sub("", text))
+    return _LEADING_LINES.sub("", text).rstrip()
+
+
+def mend_letters(text: str) -> str:
+    r"""ftfy on the lines that can need it; equal to ftfy on all of them, without its 1 ms a document.
+
+    Every fixer of ftfy that we use leaves an ASCII line alone, but for entities and terminal escapes.
+    Entities are resolved only in texts without `<` (ftfy's rule for a line): where there is markup or
+    code, `&amp;` is meant.
+    """
+    if "\x1b" in text:
+        text = _TERMINAL_ESCAPE.sub("", text)
+    entities = "&" in text and "<" not in text and _ENTITY.search(text) is not None
+    if not entities and text.isascii():
+        return text
+    lines = text.split("\n")
+    for i, line in enumerate(lines):
+        if not line.isascii() or (entities and "&" in line):
+            lines[i] = _mend_line(line, entities)
+    return "\n".join(lines)
+
+
+def _mend_line(line: str, entities: bool) -> str:
+    import ftfy
+
+    return str(ftfy.fix_text_segment(line, _config(entities)))
+
+
+@functools.cache
+def _config(entities: bool):  # type: ignore[no-untyped-def]  # ftfy's own class, imported late
+    """What ftfy may change; line ends, control characters and NFC are ours."""
+    import ftfy
+
+    return ftfy.TextFixerConfig(
+        unescape_html=entities,
+        fix_latin_ligatures=True,
+        fix_character_width=False,
+        uncurl_quotes=False,
+        fix_line_breaks=False,
+        remove_control_chars=False,
+        normalization=None,
+        explain=False,
+    )
