@@ -19,6 +19,7 @@ from gptmill.errors import UserError, nearest
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 NonEmpty = Annotated[str, Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 
 
@@ -31,6 +32,10 @@ class Section(BaseModel):
 S = TypeVar("S", bound=Section)
 
 
+class _Seed(Section):
+    seed: Seed
+
+
 def load(section: str, model: type[S], path: str | Path = "params.yaml") -> S:
     """Read and check one top-level section of params.yaml.
 
@@ -41,6 +46,11 @@ def load(section: str, model: type[S], path: str | Path = "params.yaml") -> S:
     if section not in raw:
         raise UserError(f"{path}: {section}: missing; params.yaml must set it")
     return check(model, raw[section], where=f"{path}: {section}")
+
+
+def load_seed(path: str | Path = "params.yaml") -> int:
+    """The one `seed`, from which every stage draws."""
+    return check(_Seed, {"seed": read_yaml(path).get("seed")}, where=str(path)).seed
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -92,7 +102,7 @@ def _at(annotation: Any, loc: tuple[Any, ...]) -> Any:
     here = _bare(annotation)
     for part in loc:
         if _is_model(here):
-            here = here.model_fields[part].annotation
+            here = next(f.annotation for name, f in here.model_fields.items() if part in (name, f.alias))
         elif typing.get_origin(here) in (typing.Union, types.UnionType):
             here = next(m for m in map(_bare, typing.get_args(here)) if _tag(m) == part)
         else:  # an index of a list or a key of a dict
@@ -116,7 +126,9 @@ def _is_model(annotation: Any) -> bool:
 
 
 def _fields(annotation: Any) -> list[str]:
-    return list(annotation.model_fields) if _is_model(annotation) else []
+    if not _is_model(annotation):
+        return []
+    return [field.alias or name for name, field in annotation.model_fields.items()]
 
 
 def _tag(model: Any) -> str | None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
 from pydantic import Field, model_validator
 
-from gptmill.params import Section, check, read_yaml
+from gptmill.params import Section, Seed, check, read_yaml
 from gptmill.params.clean import Clean
 from gptmill.params.collect import Collect
 from gptmill.params.dedupe import Dedupe
@@ -19,7 +17,7 @@ from gptmill.params.tokenize import Tokenize
 
 
 class Params(Section):
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    seed: Seed
     collect: Collect
     clean: Clean
     dedupe: Dedupe
@@ -27,7 +25,7 @@ class Params(Section):
     pretrain: Pretrain
     finetune: Finetune
     evaluate: Evaluate
-    register: Register  # type: ignore[assignment]  # the metaclass has a method of this name
+    registering: Register = Field(alias="register")  # `register` is a method of the metaclass
 
     @model_validator(mode="after")
     def tasks_fit_the_model(self) -> Params:

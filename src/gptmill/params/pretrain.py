@@ -57,6 +57,7 @@ class Pretrain(Section):
     batch_size: PositiveInt
     max_steps: PositiveInt
     eval_every: PositiveInt
+    eval_tokens: PositiveInt
     log_every: PositiveInt
     checkpoint_every: PositiveInt
     accelerator: Literal["auto", "cpu", "gpu", "mps"]

@@ -1,0 +1,30 @@
+"""pretrain: token shards → a GPT trained from scratch, models/pretrain, and its curves, reports/pretrain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gptmill.errors import run
+from gptmill.fingerprint import stage_inputs
+from gptmill.outs import new_outs
+from gptmill.params import load, load_seed
+from gptmill.params.pretrain import Pretrain
+
+
+def main() -> None:
+    params, seed = load("pretrain", Pretrain), load_seed()
+    inputs = stage_inputs("pretrain")
+
+    from gptmill.tracking.observer import tracked_run
+    from gptmill.training.pretrain import pretrain
+
+    resume = Path(".gptmill/resume") / inputs.fingerprint
+    with (
+        tracked_run("pretrain", inputs) as observer,
+        new_outs("models/pretrain", "reports/pretrain") as (model, reports),
+    ):
+        pretrain(params, seed, Path("data/tokens"), model, reports, resume, observer.log_metrics)
+
+
+if __name__ == "__main__":
+    run(main)

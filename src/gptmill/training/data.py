@@ -1,0 +1,69 @@
+"""Training batches whose order is a pure function of (seed, step): nothing to save, exact to resume.
+
+The token stream is cut into windows of `block_size` that don't overlap. An epoch is a permutation of
+them drawn from (seed, epoch), and step `s` takes the windows `s · batch_size` onwards: every window
+once an epoch. Each device takes its share of a batch, so the order doesn't depend on their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gptmill.errors import UserError
+from gptmill.tokens.shards import TokenStream
+
+
+class Batches:
+    """Batches `(batch_size / world_size, block_size + 1)` of int64 ids, from `first_step` to `max_steps`."""
+
+    def __init__(
+        self,
+        stream: TokenStream,
+        *,
+        block_size: int,
+        batch_size: int,
+        seed: int,
+        max_steps: int,
+        first_step: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.n_windows = (len(stream) - 1) // block_size
+        if self.n_windows < 1:
+            raise UserError(
+                f"pretrain.model.block_size = {block_size} is longer than the train split, "
+                f"which has {len(stream)} tokens; lower it in params.yaml or collect more text"
+            )
+        if batch_size % world_size:
+            raise UserError(
+                f"pretrain.batch_size = {batch_size} can't be shared by {world_size} devices; "
+                "make it a multiple of their number, or set pretrain.devices"
+            )
+        self.stream, self.block_size, self.batch_size, self.seed = stream, block_size, batch_size, seed
+        self.steps = range(first_step, max_steps)
+        self.rank, self.world_size = rank, world_size
+        self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
+
+    def __len__(self) -> int:
+        # All steps, also those before `first_step`: Lightning counts them when it resumes.
+        return self.steps.stop
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for step in self.steps:
+            windows = self.windows(step)[self.rank :: self.world_size]
+            rows = [self.stream.window(w * self.block_size, self.block_size + 1) for w in windows]
+            yield torch.from_numpy(np.stack(rows))
+
+    def windows(self, step: int) -> list[int]:
+        """The windows of one step's batch, over all devices; a batch may reach into the next epoch."""
+        places = range(step * self.batch_size, (step + 1) * self.batch_size)
+        return [int(self._permutation(place // self.n_windows)[place % self.n_windows]) for place in places]
+
+    def _permutation(self, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, np.random.default_rng((self.seed, epoch)).permutation(self.n_windows)
+        return self._order

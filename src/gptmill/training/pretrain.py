@@ -1,0 +1,232 @@
+"""pretrain: next-token training from scratch, on Lightning."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from torch import Tensor
+
+from gptmill.errors import UserError
+from gptmill.models import build_model, save_model
+from gptmill.models.gpt import GPT
+from gptmill.models.loss import stream_loss, unigram_loss
+from gptmill.outs import write_json
+from gptmill.params.pretrain import Optimizer, Pretrain
+from gptmill.tokens.shards import TokenStream
+from gptmill.training.curves import draw_losses
+from gptmill.training.data import Batches
+from gptmill.training.optimizer import adamw, warmup_cosine
+from gptmill.training.resume import Resume
+
+Observe = Callable[[dict[str, float], int], None]
+
+
+def pretrain(
+    params: Pretrain, seed: int, tokens: Path, model_out: Path, reports_out: Path, resume: Path, observe: Observe
+) -> None:
+    """Train on `tokens` and write the model (`model_out`), figures and curves (`reports_out`).
+
+    Args:
+        resume: folder for the state of an unfinished run with the same fingerprint; removed at the end.
+        observe: told metrics by name and step; must not raise.
+
+    Raises:
+        UserError: when the text is too short for the model, or the loss stops being finite.
+    """
+    train, validation = TokenStream(tokens, "train"), TokenStream(tokens, "validation")
+    _quiet_lightning()
+    seed_everything(seed, workers=True, verbose=False)
+    model = build_model(vocab_size=train.vocab_size, **params.model.model_dump())
+    module = Pretraining(model, params, seed, train)
+    saving = Resume(resume, params.checkpoint_every)
+    curves = Curves(params, validation, observe)
+    trainer = Trainer(
+        max_steps=params.max_steps,
+        accelerator=params.accelerator,
+        devices=params.devices,
+        precision=_precision(params.precision),
+        gradient_clip_val=params.optimizer.grad_clip or None,
+        deterministic="warn",
+        callbacks=[curves, saving],
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        log_every_n_steps=params.log_every,
+    )
+    if saving.checkpoint:
+        print(f"going on from {saving.checkpoint}")
+    trainer.fit(module, ckpt_path=saving.checkpoint, weights_only=True)
+    if not trainer.is_global_zero:
+        return
+
+    final = stream_loss(model, validation, params.batch_size)
+    unigram = unigram_loss(train, validation)
+    save_model(model, model_out)
+    write_json(
+        reports_out / "metrics.json",
+        {
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "steps": params.max_steps,
+            "tokens": params.max_steps * params.batch_size * params.model.block_size,
+            "epochs": round(params.max_steps * params.batch_size / _windows(train, params), 4),
+            "train_loss": curves.rows[-1]["train_loss"],
+            "val_loss": final.per_token,
+            "val_bits_per_byte": final.nats / math.log(2) / validation.bytes,
+            "unigram_loss": unigram.per_token,
+        },
+    )
+    with (reports_out / "losses.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(curves.rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(curves.rows)
+    draw_losses(curves.rows, unigram.per_token, reports_out / "losses.png")
+    saving.forget()
+
+
+class Pretraining(LightningModule):
+    """What Lightning needs to know: the loss of a batch, the optimizer, the batches."""
+
+    def __init__(self, model: GPT, params: Pretrain, seed: int, train: TokenStream) -> None:
+        super().__init__()
+        self.model, self.params, self.seed, self.train_stream = model, params, seed, train
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        return self.model.loss(batch[:, :-1], batch[:, 1:])
+
+    def train_dataloader(self) -> Batches:
+        trainer = self.trainer
+        return Batches(
+            self.train_stream,
+            block_size=self.params.model.block_size,
+            batch_size=self.params.batch_size,
+            seed=self.seed,
+            max_steps=self.params.max_steps,
+            first_step=trainer.global_step,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+        )
+
+    def configure_optimizers(self) -> Any:
+        o: Optimizer = self.params.optimizer
+        optimizer = adamw(
+            self.model,
+            learning_rate=o.learning_rate,
+            weight_decay=o.weight_decay,
+            beta1=o.beta1,
+            beta2=o.beta2,
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer,
+            lambda step: warmup_cosine(
+                step,
+                warmup_steps=o.warmup_steps,
+                max_steps=self.params.max_steps,
+                floor=o.min_learning_rate / o.learning_rate,
+            ),
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class Curves(Callback):
+    """Losses over the steps: rows for the files, and everything to the observer.
+
+    Losses are summed on the device and read every `log_every` steps: `self.log` at each step would cost
+    more than a small model's forward pass.
+    """
+
+    def __init__(self, params: Pretrain, validation: TokenStream, observe: Observe) -> None:
+        self.params, self.validation, self.observe = params, validation, observe
+        self.rows: list[dict[str, float]] = []
+        self.sums = {"log": 0.0, "eval": 0.0}  # of train losses since the last log and evaluation
+        self.counts = {"log": 0, "eval": 0}
+        self._pending: list[Tensor] = []
+        self._since = (0.0, 0)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._since = (time.perf_counter(), trainer.global_step)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._pending.append(outputs["loss"].detach())
+        step = trainer.global_step
+        last = step == self.params.max_steps
+        if step % self.params.log_every == 0 or last:
+            self._log(trainer, pl_module, step)
+        if step % self.params.eval_every == 0 or last:
+            self._evaluate(trainer, pl_module, step)
+
+    def _settle(self) -> None:
+        """Move the losses since the last look from the device into the sums."""
+        values = torch.stack(self._pending).tolist() if self._pending else []
+        self._pending.clear()
+        for key in self.sums:
+            self.sums[key] += sum(values)
+            self.counts[key] += len(values)
+
+    def _mean(self, key: str) -> float:
+        mean = self.sums[key] / max(1, self.counts[key])
+        self.sums[key], self.counts[key] = 0.0, 0
+        return mean
+
+    def _log(self, trainer: Trainer, module: LightningModule, step: int) -> None:
+        self._settle()
+        loss = self._mean("log")
+        if not math.isfinite(loss):
+            raise UserError(
+                f"the training loss is {loss} at step {step}: training has diverged. "
+                f"Lower pretrain.optimizer.learning_rate (now {self.params.optimizer.learning_rate}), "
+                "or raise warmup_steps."
+            )
+        now = time.perf_counter()
+        before, before_step = self._since
+        per_step = self.params.batch_size * self.params.model.block_size
+        speed = (step - before_step) * per_step / max(1e-9, now - before)
+        self._since = (now, step)
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        module.log("train_loss", loss, prog_bar=True, logger=False)
+        self.observe({"train_loss": loss, "learning_rate": rate, "tokens_per_second": speed}, step)
+
+    def _evaluate(self, trainer: Trainer, module: Any, step: int) -> None:
+        self._settle()
+        start = time.perf_counter()
+        loss = stream_loss(module.model, self.validation, self.params.batch_size, self.params.eval_tokens).per_token
+        train_loss = self._mean("eval")
+        self.rows.append({"step": step, "train_loss": train_loss, "val_loss": loss})
+        self.observe({"val_loss": loss}, step)
+        if trainer.is_global_zero:
+            print(f"step {step}/{self.params.max_steps}  train_loss {train_loss:.4f}  val_loss {loss:.4f}", flush=True)
+        self._since = (self._since[0] + time.perf_counter() - start, self._since[1])
+
+    def state_dict(self) -> dict[str, Any]:
+        self._settle()
+        return {"rows": self.rows, "sums": self.sums, "counts": self.counts}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows, self.sums, self.counts = state_dict["rows"], state_dict["sums"], state_dict["counts"]
+
+
+def _windows(train: TokenStream, params: Pretrain) -> int:
+    return (len(train) - 1) // params.model.block_size
+
+
+def _precision(wanted: str) -> Any:
+    """Lightning's name for a precision; `auto` is bf16 on GPUs that have it, else fp32."""
+    bf16 = wanted == "bf16" or (wanted == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported())
+    return "bf16-mixed" if bf16 else "32-true"
+
+
+def _quiet_lightning() -> None:
+    """Lightning's notices on data loaders and devices don't apply to batches made this way."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning")
