@@ -13,7 +13,7 @@ from pathlib import Path
 import daft
 import pyarrow as pa
 import pyarrow.parquet as pq
-from daft import DataType, Expression, Series, col, lit
+from daft import DataType, Series, col, lit
 
 from gptmill.corpus.documents import DOCUMENT
 from gptmill.corpus.engine import start_engine, write_sorted

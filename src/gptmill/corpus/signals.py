@@ -116,8 +116,10 @@ def _ngram_ratios(words: list[str], n_chars: int) -> Iterable[float]:
 
     Top: the characters of the most frequent n-gram (its spaces too, the first of equals), times its
     count. Duplicate: the characters, without spaces, of n-grams that occurred before, read from left
-    to right, each counted word once. Both as datatrove computes them. An (n+1)-gram can only be
-    repeated where the n-gram is, so each n looks only at the places that are left.
+    to right, each counted word once. Both as datatrove computes them, but that what occurs once is no
+    repetition here: there, the first four words of a 20-word text are its top 4-gram, and too much.
+
+    An (n+1)-gram can only be repeated where the n-gram is, so each n looks at the places that are left.
     """
     text = " ".join(words)
     starts, position = [], 0
@@ -134,11 +136,8 @@ def _ngram_ratios(words: list[str], n_chars: int) -> Iterable[float]:
         grams = [(i, gram) for i, gram in grams if times[gram] > 1]
         repeated = [i for i, _ in grams]
         if n in TOP_NGRAMS:
-            if grams:
-                top, count = times.most_common(1)[0]
-                yield len(top) * count / n_chars
-            else:  # all occur once: the first stands for all
-                yield (starts[n] - 1) / n_chars if last >= 0 else 0.0
+            top, count = times.most_common(1)[0] if grams else ("", 0)
+            yield len(top) * count / (n_chars or 1)
         elif n in DUPLICATE_NGRAMS:
             yield _repeated_chars(grams, n) / n_chars if grams else 0.0
 
