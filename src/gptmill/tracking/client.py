@@ -1,0 +1,146 @@
+"""Where runs go: the tracking URI, the embedded database, and a client that gives up within seconds."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gptmill.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "gptmill"
+
+# A server that is down or hangs costs seconds: MLflow's own defaults are 120 s a request, 7 retries.
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+    # Would load the model again and predict, only to see which variables that reads.
+    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
+}
+
+
+def project_root(start: str | Path = ".") -> Path:
+    """The folder with dvc.yaml: `DVC_ROOT` inside a stage, else `start` or the nearest folder above it.
+
+    Raises:
+        UserError: when there is none.
+    """
+    if root := os.environ.get("DVC_ROOT"):
+        return Path(root).resolve()
+    here = Path(start).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").is_file():
+            return folder
+    raise UserError(f"no dvc.yaml in {here} or above it; run from the project's folder")
+
+
+def store_root(root: Path) -> Path:
+    """The folder that keeps the runs of the project at `root`.
+
+    `dvc exp run --temp` and `--queue` work in a copy, `<project>/.dvc/tmp/exps/<name>`, that is thrown
+    away: its runs belong to the project.
+    """
+    parts = root.parts
+    for i in range(len(parts) - 3):
+        if parts[i : i + 3] == (".dvc", "tmp", "exps"):
+            return Path(*parts[:i])
+    return root
+
+
+def tracking_uri(root: Path) -> str:
+    """`MLFLOW_TRACKING_URI`, else the project's own SQLite file; a SQLite path is always absolute."""
+    home = store_root(root)
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}"
+    return absolute(uri, home)
+
+
+def absolute(uri: str, home: Path) -> str:
+    """`uri` with a relative SQLite path resolved against `home`, not against where a stage happens to run."""
+    path = _sqlite_path(uri)
+    return f"sqlite:///{home / path}" if path is not None else uri
+
+
+def has_store(uri: str) -> bool:
+    """Whether there may be something at `uri`: false only for a SQLite file that doesn't exist."""
+    path = _sqlite_path(uri)
+    return path is None or path.is_file()
+
+
+def connect(uri: str) -> MlflowClient:
+    """A client for `uri`, with the database and the experiment in place.
+
+    Several processes may come first at once; MLflow's migrations and its look-before-create of the
+    experiment both race, so for a SQLite file one process at a time passes here.
+
+    Raises:
+        Exception: whatever MLflow raises when the server can't be reached.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    for name in ("alembic", "mlflow", "urllib3"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    path = _sqlite_path(uri)
+    if path is None:
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        _experiment(client, None)
+        return client
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(path.with_name(f"{path.name}.lock")):
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        _experiment(client, (path.parent / "mlartifacts").as_uri())
+        return client
+
+
+def experiment_id(client: MlflowClient) -> str:
+    """The id of our experiment, which `connect` has made."""
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        raise LookupError(f"the experiment {EXPERIMENT} was removed from the server")
+    return str(experiment.experiment_id)
+
+
+def reason(error: BaseException) -> str:
+    """An MLflow or network error as one line, without the chain of retries inside it."""
+    innermost: Any = error
+    while innermost.__cause__ or innermost.__context__:
+        innermost = innermost.__cause__ or innermost.__context__
+    lines = str(innermost).strip().splitlines() or [""]
+    return f"{type(innermost).__name__}: {lines[0][:200]}"
+
+
+def _experiment(client: MlflowClient, artifacts: str | None) -> None:
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is not None and found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    if found is None:
+        try:
+            client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+        except MlflowException as error:  # another client of the same server was quicker
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+
+def _sqlite_path(uri: str) -> Path | None:
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,148 @@
+"""Put what stages left in files on a tracking server, once each, by fingerprint.
+
+It fills up what the observer could not send (the server was down), and makes the runs of stages that
+never ran here because DVC took their outs from its run cache. Nothing that is there is sent twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptmill.errors import UserError
+from gptmill.fingerprint import Inputs, locked_inputs, locked_stages
+from gptmill.params import check
+from gptmill.params.register import Register
+from gptmill.tracking.client import absolute, connect, project_root, reason, store_root, tracking_uri
+from gptmill.tracking.content import Description, describe, results
+from gptmill.tracking.lineage import locked_outs
+from gptmill.tracking.registry import find_version, register
+from gptmill.tracking.runs import fill_run, find_runs, is_complete, open_run
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+TRACKED = ("pretrain", "finetune", "evaluate", "register")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What became of a stage: `action` is published, present or skipped."""
+
+    stage: str
+    fingerprint: str
+    action: str
+    detail: str
+
+
+def publish(root: Path | None = None, uri: str | None = None) -> list[Published]:
+    """Bring every tracked stage of dvc.lock to the server at `uri` (default: the project's own).
+
+    Raises:
+        UserError: when the server can't be reached; what was sent until then stays, and is not sent again.
+    """
+    root = root or project_root()
+    uri = absolute(uri, store_root(root)) if uri else tracking_uri(root)
+    stages = [stage for stage in locked_stages(root) if stage.partition("@")[0] in TRACKED]
+    try:
+        client = connect(uri)
+        ordered = sorted(stages, key=lambda stage: TRACKED.index(stage.partition("@")[0]))
+        return [_publish_locked(client, stage, root) for stage in ordered]
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"could not publish to {uri}: {reason(error)}. Start the server or set MLFLOW_TRACKING_URI, "
+            "and run `gptmill publish` again: it goes on where it stopped."
+        ) from error
+
+
+def track_register(inputs: Inputs, params: Register, package: Path, root: Path | None = None) -> None:
+    """At the end of the stage register: its run and its version; a server that is down costs a warning."""
+    root = root or project_root()
+    uri = tracking_uri(root)
+    try:
+        client = connect(uri)
+        description = describe("register", inputs, root)
+        run_id = _ensure_run(client, "register", description, root)
+        number = register(client, params, description, run_id, package)
+        tags = client.get_model_version(params.name, number).tags
+        print(f"{params.name} version {number}: {tags['gptmill.reason']}")
+    except Exception as error:
+        print(
+            f"gptmill: warning: the model is packaged but not registered at {uri} ({reason(error)}); "
+            "`gptmill publish` does it later.",
+            file=sys.stderr,
+        )
+
+
+def _publish_locked(client: MlflowClient, stage: str, root: Path) -> Published:
+    """One stage of dvc.lock."""
+    inputs = locked_inputs(stage, root)
+    print_ = inputs.fingerprint
+    if stale := stale_outs(stage, root):
+        return Published(
+            stage, print_, "skipped", f"{stale} is not what dvc.lock records; run `dvc repro` or `dvc pull`"
+        )
+    description = describe(stage, inputs, root)
+    there = any(is_complete(run) for run in find_runs(client, print_))
+    if stage == "register":
+        params = check(Register, inputs.params["register"], where="dvc.lock: register")
+        there = there and _has_version(client, params.name, print_)
+    if there:
+        _remove_torn(client, print_)
+        return Published(stage, print_, "present", "")
+    run_id = _ensure_run(client, stage, description, root)
+    _remove_torn(client, print_)
+    if stage == "register":
+        number = register(client, params, description, run_id, root / "models" / "package")
+        return Published(stage, print_, "published", f"run {run_id}, {params.name} version {number}")
+    return Published(stage, print_, "published", f"run {run_id}")
+
+
+def _ensure_run(client: MlflowClient, stage: str, description: Description, root: Path) -> str:
+    """The id of the stage's complete run, after filling up a torn one or making one."""
+    for run in find_runs(client, description.tags["gptmill.fingerprint"]):
+        if is_complete(run):
+            return str(run.info.run_id)
+    run_id = open_run(client, description)
+    fill_run(client, run_id, description, results(stage, description, root))
+    return run_id
+
+
+def _remove_torn(client: MlflowClient, fingerprint: str) -> None:
+    """Delete the unfinished attempts beside a complete run."""
+    for run in find_runs(client, fingerprint):
+        if not is_complete(run):
+            client.delete_run(run.info.run_id)
+
+
+def _has_version(client: MlflowClient, name: str, fingerprint: str) -> bool:
+    version = find_version(client, name, fingerprint)
+    return version is not None and "gptmill.reason" in version.tags
+
+
+def stale_outs(stage: str, root: Path) -> str | None:
+    """The first of the stage's outs that a run is made from and that is missing or not as recorded."""
+    for path, md5 in locked_outs(root)[stage].items():
+        if path.startswith(("reports/", "models/package")) and dvc_md5(root / path) != md5:
+            return path
+    return None
+
+
+def dvc_md5(path: Path) -> str | None:
+    """The MD5 that DVC records for a file or folder, or None when it doesn't exist."""
+    if path.is_file():
+        return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    if not path.is_dir():
+        return None
+    files = sorted(
+        (file for file in path.rglob("*") if file.is_file()), key=lambda file: file.relative_to(path).parts
+    )
+    entries = [{"md5": dvc_md5(file), "relpath": file.relative_to(path).as_posix()} for file in files]
+    text = json.dumps(entries, sort_keys=True)
+    return hashlib.md5(text.encode("utf-8"), usedforsecurity=False).hexdigest() + ".dir"
