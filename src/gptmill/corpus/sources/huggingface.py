@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from gptmill.corpus.sources.files import READERS, file_format
@@ -23,9 +23,10 @@ def huggingface_units(source: HuggingFace, rank: int) -> tuple[list[Unit], int]:
     """
     where = f'collect.sources "{source.name}": dataset {source.dataset} at {source.revision}'
     folder = _snapshot(source, where)
-    matched = sorted(
-        path for path in folder.rglob("*") if path.is_file() and _matches(path, folder, source.files)
-    )
+    # The hub's own rule: "*" also stands for "/", and "data/" for all that is below.
+    pattern = source.files + "*" if source.files.endswith("/") else source.files
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    matched = [path for path in files if fnmatchcase(path.relative_to(folder).as_posix(), pattern)]
     readable = [path for path in matched if file_format(path.name) in READERS]
     if not readable:
         raise UserError(f"{where}: no file that can be read matches {source.files}. Allowed: {ALLOWED}.")

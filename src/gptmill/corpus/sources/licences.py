@@ -45,16 +45,16 @@ def package_licence(package: Distribution) -> str:
     fields = package.metadata
     if "License-Expression" in fields:
         return fields["License-Expression"]
-    stated = fields["License"] if "License" in fields else ""
+    stated = "".join(fields.get_all("License") or [])
     classifiers = fields.get_all("Classifier") or []
-    names = [stated] + [line.split(" :: ")[-1] for line in classifiers if line.startswith("License ::")]
+    names: list[str] = [stated] + [line.split(" :: ")[-1] for line in classifiers if line.startswith("License ::")]
     for name in names:
         if _SPDX.fullmatch(name):
             return name
         if name.lower() in _NAMES:
             return _NAMES[name.lower()]
     texts = [stated] + [_licence_file(package, file) for file in fields.get_all("License-File") or []]
-    return next((found for text in texts if (found := licence_of_text(text)) != UNKNOWN), UNKNOWN)
+    return next((spdx for spdx in map(licence_of_text, texts) if spdx != UNKNOWN), UNKNOWN)
 
 
 def licence_of_text(text: str) -> str:
