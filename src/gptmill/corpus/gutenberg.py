@@ -3,7 +3,7 @@
 Generations, by what ends the header: a line `*** START OF …` (since about 2001, with the licence behind
 the book); the end of the "small print" `*END*THE SMALL PRINT!…*END*` (until then, with the small print
 before the book); in the oldest, nothing but an announcement. All is found by its wording near the ends of
-a text, so that a book that speaks of Project Gutenberg is not cut. Line ends may be of any kind.
+a text, so that a book that speaks of Project Gutenberg is not cut. Lines may end in LF or CRLF.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ CREDIT_CHARS = 6_000  # how far from an end of the book its credits may stand
 
 _FLAGS = re.IGNORECASE | re.MULTILINE
 _EOL = r"[ \t]*(?:\r\n|\n|\r|\Z)"
-_TITLE = r"(?:(?:[^*]|\*(?!\*\*)){0,300}?\*\*\*[* \t]*$|[^\r\n]*)"  # to the closing stars, over several lines
+# To the closing stars, over several lines; to the end of the line where there are none.
+_TITLE = r"(?:(?:[^*]|\*(?!\*\*)){0,300}?\*\*\*[* \t]*(?=[\r\n]|\Z)|[^\r\n]*)"
 
 # The first of these that matches ends the header.
 _HEADER_ENDS = [
@@ -38,7 +39,7 @@ _ANNOUNCEMENT = re.compile(
 )
 # Capitals matter: prose may well have a line that begins "produced by".
 _CREDIT_LINE = re.compile(
-    r"\A[ \t\[(]*(?:Produced|Prepared|Transcribed|Scanned|Digiti[sz]ed|Typed)\b[^\r\n]{0,60}?\b(?:by|from)\b"
+    r"\A[ \t\[(]*(?:Produced|Transcribed|Scanned|Digiti[sz]ed|Typed)\b[^\r\n]{0,60}?\b(?:by|from)\b"
     r"|\A[ \t\[(]*(?:This )?[Ee]-?(?:text|book)\b[^\r\n]{0,40}\b(?:prepared|produced|created|done|scanned)\b"
     r"|\A[ \t\[(]*(?:Original )?(?:Transcriber|TRANSCRIBER)['’]?[sS]?['’]? (?:Notes?|NOTES?):"
     r"|^[ \t]*(?:Scanned and proofed|HTML version|Second proof|Extra proofing) by\b",

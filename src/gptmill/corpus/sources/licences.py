@@ -46,9 +46,9 @@ def package_licence(package: Distribution) -> str:
     if "License-Expression" in fields:
         return fields["License-Expression"]
     stated = "".join(fields.get_all("License") or [])
-    classifiers = fields.get_all("Classifier") or []
-    names: list[str] = [stated] + [line.split(" :: ")[-1] for line in classifiers if line.startswith("License ::")]
-    for name in names:
+    classifiers: list[str] = fields.get_all("Classifier") or []
+    classified = [line.split(" :: ")[-1] for line in classifiers if line.startswith("License ::")]
+    for name in [stated, *classified]:
         if _SPDX.fullmatch(name):
             return name
         if name.lower() in _NAMES:

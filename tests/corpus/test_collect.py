@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from gptmill.corpus.collect import collect
+from gptmill.corpus.documents import DOCUMENT, document_id
+from gptmill.errors import UserError
+from gptmill.outs import new_outs, read_json
+from gptmill.params import check
+from gptmill.params.collect import Collect
+
+
+def run(out: Path, *sources: dict[str, Any]) -> None:
+    params = check(Collect, {"sources": list(sources)}, "params.yaml: collect")
+    with new_outs(out) as (folder,):
+        collect(params, folder)
+
+
+def files(name: str, path: Path, **options: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": "files",
+        "path": str(path),
+        "licence": "CC0-1.0",
+        "max_chars": 1000,
+    } | options
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "b.txt").write_text("A text that stands in two files.")
+    (folder / "a.md").write_text("A text that stands in two files.")
+    (folder / "long.txt").write_bytes(
+        ("Ünequal paragraph %d of a long file.\r\n\r\n" * 90 % tuple(range(90))).encode("latin-1")
+    )
+    rows = [{"text": "A row."}, {"text": "A row."}, {"text": ""}, {"text": "Another row."}]
+    (folder / "rows.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+    (folder / "notes.pdf").write_text("%PDF")
+    return folder
+
+
+def test_documents_repeats_and_counts(tmp_path: Path, texts: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("A row.")
+    run(tmp_path / "out", files("second", texts), files("first", other))
+
+    table = pq.read_table(tmp_path / "out" / "documents.parquet")
+    assert table.schema.equals(DOCUMENT)
+    documents = table.to_pylist()
+    ids = [row["id"] for row in documents]
+    assert ids == sorted(set(ids))
+    assert all(row["id"] == document_id(row["text"]) for row in documents)
+    assert all(
+        (row["origin"], row["lang"], row["licence"]) == ("real", "und", "CC0-1.0") for row in documents
+    )
+
+    repeats = pq.read_table(tmp_path / "out" / "repeats.parquet").to_pylist()
+    kept = {row["text"]: (row["source"], row["uri"]) for row in documents}
+    # Of equal texts the first source in params is kept, within it the first uri.
+    assert kept["A row."] == ("second", "file:rows.jsonl.gz#1")
+    assert kept["A text that stands in two files."] == ("second", "file:a.md")
+    assert sorted((row["source"], row["uri"]) for row in repeats) == [
+        ("first", "file:other.txt"),
+        ("second", "file:b.txt"),
+        ("second", "file:rows.jsonl.gz#2"),
+    ]
+    assert {row["id"] for row in repeats} < set(ids)
+
+    long = sorted((row for row in documents if "long.txt" in row["uri"]), key=lambda row: row["uri"])
+    assert "".join(row["text"] for row in long) == (texts / "long.txt").read_bytes().decode("latin-1")
+    assert dict(long[0]["meta"]) == {
+        "encoding": "latin-1",
+        "group": "long",
+        "kind": "files",
+        "part": f"1/{len(long)}",
+    }
+
+    assert list(read_json(tmp_path / "out" / "sources.json")) == ["first", "second"]
+    counts = read_json(tmp_path / "out" / "sources.json")["second"]
+    size = sum(len(row["text"].encode()) for row in documents)
+    assert counts == {
+        "kind": "files",
+        "files": 4,
+        "ignored": 1,
+        "unreadable": 0,
+        "empty": 1,
+        "read": len(documents) + 2,
+        "documents": len(documents),
+        "repeats": 2,
+        "bytes": size,
+    }
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "documents.parquet",
+        "repeats.parquet",
+        "sources.json",
+    ]
+
+
+def test_the_same_bytes_wherever_the_files_are(tmp_path: Path, texts: Path) -> None:
+    run(tmp_path / "one", files("s", texts))
+    moved = texts.rename(tmp_path / "elsewhere")
+    run(tmp_path / "two", files("s", moved))
+    for name in ("documents.parquet", "repeats.parquet", "sources.json"):
+        data = (tmp_path / "one" / name).read_bytes()
+        assert data == (tmp_path / "two" / name).read_bytes()
+        assert str(tmp_path).encode() not in data
+
+
+def test_every_broken_file_is_named_and_nothing_is_written(tmp_path: Path, texts: Path) -> None:
+    for i in range(7):
+        (texts / f"broken{i}.jsonl").write_text('{"text": "fine"}\n{"text": ')
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "earlier").write_text("stays")
+    with pytest.raises(UserError) as caught:
+        run(out, files("s", texts))
+    message = str(caught.value)
+    assert "7 of 11 files cannot be read" in message
+    assert f"{texts}/broken0.jsonl: line 2 is not JSON" in message
+    assert message.count(".jsonl: line 2") == 5
+    assert "and 2 more" in message
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in out.iterdir()] == ["earlier"]
+
+
+def test_docstrings_of_an_installed_package(tmp_path: Path) -> None:
+    import networkx
+
+    run(
+        tmp_path / "out",
+        {"name": "networkx", "kind": "docstrings", "package": f"networkx=={networkx.__version__}"},
+    )
+    rows = pq.read_table(tmp_path / "out" / "documents.parquet").to_pylist()
+    assert len(rows) > 1500
+    by_uri = {row["uri"]: row for row in rows}
+    path = f"pkg:pypi/networkx@{networkx.__version__}/networkx/algorithms/dag.py#topological_sort"
+    assert by_uri[path]["text"].startswith("Returns a generator of nodes in topologically sorted order.")
+    assert by_uri[path]["licence"] == "BSD-3-Clause"
+    assert dict(by_uri[path]["meta"]) == {
+        "group": "networkx",
+        "kind": "docstrings",
+        "module": "networkx.algorithms.dag",
+        "object": "topological_sort",
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"name": "s", "kind": "files", "path": "x"}, "sources.0.licence: missing"),
+        (
+            {"name": "s", "kind": "file", "path": "x", "licence": "MIT"},
+            "'docstrings', 'files', 'huggingface', 'url'",
+        ),
+        (files("s", Path("x"), encoding="utf8-8"), 'unknown encoding.*did you mean "utf-?8"'),
+        (files("s", Path("x"), encoding="hex"), "unknown encoding 'hex'"),
+        (files("s", Path("x"), licnce="MIT"), 'licnce: unknown key; did you mean "licence"'),
+    ],
+)
+def test_params_are_checked_before_any_work(tmp_path: Path, source: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        run(tmp_path / "out", source)
