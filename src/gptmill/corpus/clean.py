@@ -23,6 +23,7 @@ from gptmill.corpus.prose import prose
 from gptmill.corpus.rules import reason
 from gptmill.corpus.signals import COUNTS, SIGNALS, measure
 from gptmill.corpus.text import repair, settle, tidy_lines
+from gptmill.errors import UserError
 from gptmill.outs import write_json
 from gptmill.params.clean import Clean
 
@@ -42,10 +43,16 @@ def clean(params: Clean, source: Path, out: Path) -> None:
 
     The ids of both tables together are those of the source. pii.json counts what was replaced in the
     kept documents, by kind.
+
+    Raises:
+        UserError: if collect has left no documents.
     """
+    documents_file = source / "documents.parquet"
+    if not documents_file.is_file():
+        raise UserError(f"{documents_file} does not exist; run the stage collect first: dvc repro collect")
     start_engine()
     staged = out / "staged.parquet"
-    _stage(_visited(daft.read_parquet(str(source / "documents.parquet")), params), staged)
+    _stage(_visited(daft.read_parquet(str(documents_file)), params), staged)
 
     documents = daft.read_parquet(str(staged))
     kept = documents.where(col("reason").is_null())

@@ -40,7 +40,7 @@ _INTERNATIONAL = re.compile(
 # Announced: "Tel: 01223 350 8911", "phone 555-1234".
 _ANNOUNCED = re.compile(
     r"\b(?:(?:tele)?phone|tel|fax|mobile)(?:\s+(?:number|no))?[.:]*\s{0,3}"
-    r"(\(?\d[\d() .-]{5,16}\d)(?![\w-]|\.\d)",
+    r"((?:\(\d{1,5}\)|\d)[\d() .-]{5,16}\d)(?![\w-]|\.\d)",
     re.IGNORECASE,
 )
 

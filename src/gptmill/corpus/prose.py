@@ -20,7 +20,7 @@ _EXPLICIT = re.compile(r"(\s*)\.\.(?: (.*))?$")  # comments, targets, footnotes
 _FOOTNOTE = re.compile(r"\[[^\]]+\] ?")
 _OPTION = re.compile(r"\s*:[\w-]+:(?: .*)?$")
 _FENCE = re.compile(r"\s*(```+|~~~+)")
-_UNDERLINE = re.compile(r"\s*([=\-~^\"'`#*+.:_])\1{2,}$")
+_UNDERLINE = re.compile(r"\s*([=\-~^\"'`#*+])\1{2,}$")
 _TABLE_BORDER = re.compile(r"\s*=+(?: +=+)+$")
 _GRID_BORDER = re.compile(r"\s*\+[-=]+\+[-=+]*$")
 
@@ -190,21 +190,27 @@ def _skip_table(todo: list[str]) -> None:
 
 
 def _without_underlines(lines: list[str]) -> list[str]:
-    """Headings without their underlines and overlines; a heading with nothing below it goes too."""
-    headings = {
-        i - 1
-        for i, line in enumerate(lines)
-        if i and _UNDERLINE.match(line) and lines[i - 1].strip() and not _UNDERLINE.match(lines[i - 1])
-    }
+    """Headings without their underlines and overlines; a heading with nothing below it goes too.
+
+    A heading's level is the order in which its kind of underline first came up.
+    """
+    levels: list[str] = []
+    pending: list[tuple[int, str]] = []  # level and words of headings that still wait for a first line
     out: list[str] = []
-    pending: list[str] = []  # a heading that still waits for its first line
-    for i, line in enumerate(lines):
-        if i in headings:
-            pending = ["", line.strip()]
-        elif _UNDERLINE.match(line):
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        underline = _UNDERLINE.match(below)
+        if _UNDERLINE.match(line):
             continue
+        if line.strip() and underline:
+            if underline[1] not in levels:
+                levels.append(underline[1])
+            level = levels.index(underline[1])
+            pending = [(other, words) for other, words in pending if other < level]
+            pending.append((level, line.strip()))
         elif pending and line.strip():
-            out += [*pending, line]
+            for _, words in pending:
+                out += ["", words]
+            out.append(line)
             pending = []
         elif not pending:
             out.append(line)

@@ -16,9 +16,11 @@ class Threshold(Section):
     max: float | None = None
 
     @model_validator(mode="after")
-    def has_a_side(self) -> Threshold:
+    def can_be_met(self) -> Threshold:
         if self.min is None and self.max is None:
             raise ValueError("a threshold needs min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min = {self.min} is above max = {self.max}; no document can pass")
         return self
 
 

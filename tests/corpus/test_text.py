@@ -1,0 +1,89 @@
+"""Characters and lines are repaired, and nothing that an author typed is lost."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import ftfy
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gptmill.corpus.text import mend_letters, repair, settle, tidy_lines
+
+# Alphabets in which broken text is likely: mojibake, C1, entities, ligatures, invisible characters.
+AWKWARD = st.text(
+    st.sampled_from(
+        "aé Ã©â€™œ\x80\x85\x93ï»¿&;lt<amp#x\x1b[0m"
+        "\r\n\u2028\u200b\ufeff\u00ad\ufb01Ａ\t\x00\x0b\x0c\u0301\x7f"
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("broken", "mended"),
+    [
+        ("It\u00e2\u0080\u0099s caf\u00c3\u00a9", "It’s café"),  # UTF-8 read as Latin-1
+        ("\x93Hello\x94 and\x85", "“Hello” and…"),  # Windows-1252 read as Latin-1
+        ("one\x85two", "one\ntwo"),  # NEL, alone
+        ("\ufeffText with a BOM", "Text with a BOM"),
+        ("zero\u200bwidth, soft\u00adhyphen", "zerowidth, softhyphen"),
+        ("bell\x07 delete\x7f nul\x00", "bell delete nul"),
+        ("a\r\nb\rc\u2028d\u2029e\x0bf\x0cg", "a\nb\nc\nd\ne\nf\ng"),
+        ("line  \t\nnext\n\n\n\n\nlast\n", "line\nnext\n\nlast"),
+        ("\n  \n    indented first line", "    indented first line"),
+        ("e\u0301", "é"),  # NFC
+        ("\ufb01nd the \ufb02aw", "find the flaw"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("Tom &amp; Jerry&hellip;", "Tom & Jerry…"),
+    ],
+)
+def test_broken_text_is_mended(broken: str, mended: str) -> None:
+    assert repair(broken) == mended
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "“Curly quotes” stay, and ‘these’ – with dashes — too…",
+        "Full-width Ａ and ideographic　space",
+        "Write <b> as &lt;b&gt;",  # where there is markup, an entity is meant
+        "می‌خواهم 👩‍🔬",  # zero-width non-joiner and joiner carry meaning
+        "Naïve Ångström, α ≤ β, Tomáš",
+        "\tTabs\tand    runs of spaces",
+    ],
+)
+def test_what_is_meant_stays(text: str) -> None:
+    assert repair(text) == text
+
+
+@given(AWKWARD)
+@example("&#x85;\n<")
+@example("a\n\u00c3\u0085\nb")
+def test_marked_lines_give_what_ftfy_gives_for_all(text: str) -> None:
+    entities = "<" not in text
+    config = ftfy.TextFixerConfig(
+        unescape_html=entities,
+        fix_character_width=False,
+        uncurl_quotes=False,
+        fix_line_breaks=False,
+        remove_control_chars=False,
+        normalization=None,
+    )
+    assert mend_letters(text) == ftfy.fix_text(text, config)
+
+
+@given(AWKWARD | st.text())
+def test_repair_settles(text: str) -> None:
+    once = settle(repair, text)
+    assert repair(once) == once
+    assert unicodedata.is_normalized("NFC", once)
+    assert not [char for char in once if unicodedata.category(char) == "Cc" and char not in "\n\t"]
+
+
+@given(st.text(st.sampled_from("ab \t\n")))
+def test_tidying_keeps_every_word(text: str) -> None:
+    tidy = tidy_lines(text)
+    assert tidy.split() == text.split()
+    assert "\n\n\n" not in tidy
+    assert not any(line != line.rstrip() for line in tidy.split("\n"))
