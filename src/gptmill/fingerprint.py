@@ -95,4 +95,10 @@ def _lookup(params: dict[str, Any], key: str) -> Any:
 
 
 def _md5(path: Path) -> str:
+    """The hash that DVC gives a file, or a folder: the MD5 of its files' list, with ".dir" after it."""
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        listed = [{"md5": _md5(file), "relpath": file.relative_to(path).as_posix()} for file in files]
+        listing = json.dumps(sorted(listed, key=lambda file: file["relpath"].split("/")), sort_keys=True)
+        return hashlib.md5(listing.encode("utf-8"), usedforsecurity=False).hexdigest() + ".dir"
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import logging
 import math
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from gptmill.params.pretrain import Optimizer, Pretrain
 from gptmill.tokens.shards import TokenStream
 from gptmill.training.curves import draw_losses
 from gptmill.training.data import Batches
+from gptmill.training.lightning import machine
 from gptmill.training.optimizer import adamw, warmup_cosine
 from gptmill.training.resume import Resume
 
@@ -43,7 +42,6 @@ def pretrain(
         UserError: when the text is too short for the model, or the loss stops being finite.
     """
     train, validation = TokenStream(tokens, "train"), TokenStream(tokens, "validation")
-    _quiet_lightning()
     seed_everything(seed, workers=True, verbose=False)
     model = build_model(vocab_size=train.vocab_size, **params.model.model_dump())
     module = Pretraining(model, params, seed, train)
@@ -51,17 +49,9 @@ def pretrain(
     curves = Curves(params, validation, observe)
     trainer = Trainer(
         max_steps=params.max_steps,
-        accelerator=params.accelerator,
-        devices=params.devices,
-        precision=_precision(params.precision),
         gradient_clip_val=params.optimizer.grad_clip or None,
-        deterministic="warn",
         callbacks=[curves, saving],
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        log_every_n_steps=params.log_every,
+        **machine(params.accelerator, params.devices, params.precision),
     )
     if saving.checkpoint:
         print(f"going on from {saving.checkpoint}")
@@ -219,14 +209,3 @@ class Curves(Callback):
 def _windows(train: TokenStream, params: Pretrain) -> int:
     return (len(train) - 1) // params.model.block_size
 
-
-def _precision(wanted: str) -> Any:
-    """Lightning's name for a precision; `auto` is bf16 on GPUs that have it, else fp32."""
-    bf16 = wanted == "bf16" or (wanted == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported())
-    return "bf16-mixed" if bf16 else "32-true"
-
-
-def _quiet_lightning() -> None:
-    """Lightning's notices on data loaders and devices don't apply to batches made this way."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="lightning")

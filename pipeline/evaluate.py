@@ -1,0 +1,38 @@
+"""evaluate: the pretrained GPT on the test split, beside references, and the tasks' scores, reports/evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gptmill.errors import run
+from gptmill.fingerprint import stage_inputs
+from gptmill.outs import new_outs, read_json
+from gptmill.params import load, load_seed
+from gptmill.params.evaluate import Evaluate
+
+
+def main() -> None:
+    params, seed = load("evaluate", Evaluate), load_seed()
+    inputs = stage_inputs("evaluate")
+
+    from gptmill.evaluation.evaluate import evaluate
+    from gptmill.tracking.observer import tracked_run
+
+    with tracked_run("evaluate", inputs), new_outs("reports/evaluate") as (reports,):
+        evaluate(
+            params,
+            seed,
+            tokens=Path("data/tokens"),
+            model=Path("models/pretrain"),
+            tasks=Path("reports/finetune"),
+            reports_out=reports,
+        )
+    metrics = read_json("reports/evaluate/metrics.json")
+    print(
+        f"bits per byte {metrics['bits_per_byte']:.3f}   "
+        f"xz -9 {metrics['xz_bits_per_byte']:.3f}   unigram {metrics['unigram_bits_per_byte']:.3f}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)
