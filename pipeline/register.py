@@ -15,7 +15,7 @@ def main() -> None:
     params = load("register", Register)
     inputs = stage_inputs("register")
 
-    from gptmill.tracking.package import build_package
+    from gptmill.tracking.packing import build_package
     from gptmill.tracking.publish import track_register
 
     with new_outs("models/package") as (out,):

@@ -15,7 +15,7 @@ from gptmill.outs import read_json
 from gptmill.params.register import Register
 from gptmill.tracking.client import experiment_id
 from gptmill.tracking.content import FINGERPRINT, Description, key_name
-from gptmill.tracking.package import FACTS
+from gptmill.tracking.packing import FACTS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import mlflow
+import pandas as pd
 from mlflow.pyfunc.model import PythonModel
 
 
@@ -20,18 +21,20 @@ class Continuation(PythonModel):
 
         self.package = Package.load(context.artifacts["package"])
 
-    # No type hints for `model_input`: MLflow would refuse every kind of input but the one they name.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
+    def predict(
+        self,
+        context: Any,  # noqa: ARG002
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> list[str]:
         """The text of each prompt and what follows it.
 
         Args:
-            model_input: prompts, as a list, a Series, or a table with one column.
+            model_input: prompts in the only column. By the signature, MLflow makes such a table from a list,
+                a Series or a string, too.
             params: any of max_new_tokens, temperature, top_k and seed.
         """
-        if hasattr(model_input, "iloc") and getattr(model_input, "ndim", 1) == 2:
-            model_input = model_input.iloc[:, 0]
-        prompts = [model_input] if isinstance(model_input, str) else list(model_input)
-        return [self.package.complete(str(prompt), **(params or {})) for prompt in prompts]
+        return [self.package.complete(str(prompt), **(params or {})) for prompt in model_input.iloc[:, 0]]
 
 
 mlflow.models.set_model(Continuation())

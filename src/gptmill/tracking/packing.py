@@ -1,0 +1,93 @@
+"""Pack what was trained: weights, tokenizer, sizes, the facts on them and a model card."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+from gptmill.errors import UserError
+from gptmill.fingerprint import Inputs
+from gptmill.outs import read_json, write_json
+from gptmill.tracking.card import model_card
+
+FACTS = "facts.json"
+
+
+def build_package(inputs: Inputs, root: Path, out: Path) -> None:
+    """Write the package into `out`: everything in it depends only on the stage's inputs.
+
+    Raises:
+        UserError: when something that it is made from is missing.
+    """
+    sources = {
+        "model.safetensors": root / "models/pretrain/model.safetensors",
+        "config.json": root / "models/pretrain/config.json",
+        "tokenizer.model": root / "data/tokens/tokenizer.model",
+    }
+    for name, source in sources.items():
+        if not source.is_file():
+            raise UserError(f"{source} does not exist; run `dvc repro`")
+        shutil.copyfile(source, out / name)
+    facts = gather_facts(inputs, root)
+    write_json(out / FACTS, facts)
+    samples = root / "reports/evaluate/samples.json"
+    card = model_card(facts, read_json(samples) if samples.is_file() else [])
+    (out / "README.md").write_text(card, encoding="utf-8")
+
+
+def gather_facts(inputs: Inputs, root: Path) -> dict[str, Any]:
+    """What the card says and the registry compares."""
+    documents = root / "data/dedupe/documents.parquet"
+    return {
+        "fingerprint": inputs.fingerprint,
+        "model": read_json(root / "models/pretrain/config.json"),
+        "metrics": read_json(root / "reports/evaluate/metrics.json"),
+        "test_data": test_digest(documents),
+        "tokenizer": hashlib.md5(
+            (root / "data/tokens/tokenizer.model").read_bytes(), usedforsecurity=False
+        ).hexdigest(),
+        "sources": training_sources(documents),
+        "gates": sorted(
+            Path(path).stem
+            for path in inputs.deps
+            if path.startswith("data/gates/") and path.endswith(".json")
+        ),
+        "made_from": {
+            path: md5
+            for path, md5 in inputs.deps.items()
+            if path.startswith(("data/", "models/", "reports/"))
+        },
+    }
+
+
+def test_digest(documents: Path) -> str:
+    """A hash of the ids and texts of the test split: figures on equal test data can be compared."""
+    digest = hashlib.blake2b(digest_size=16)
+    rows = _read(documents, ["id", "text", "split"]).to_pylist()
+    for row in sorted((row for row in rows if row["split"] == "test"), key=lambda row: row["id"]):
+        digest.update(f"{row['id']}\0{row['text']}\0".encode())
+    return digest.hexdigest()
+
+
+def training_sources(documents: Path) -> list[dict[str, Any]]:
+    """Documents and UTF-8 bytes of the train split by source, licence and origin."""
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    for row in _read(documents, ["source", "licence", "origin", "text", "split"]).to_pylist():
+        if row["split"] == "train":
+            group = groups.setdefault((row["source"], row["licence"], row["origin"]), [0, 0])
+            group[0] += 1
+            group[1] += len(row["text"].encode("utf-8"))
+    return [
+        {"source": source, "licence": licence, "origin": origin, "documents": count, "bytes": size}
+        for (source, licence, origin), (count, size) in sorted(groups.items())
+    ]
+
+
+def _read(path: Path, columns: list[str]) -> Any:
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; run `dvc repro`")
+    return pq.read_table(path, columns=columns)
