@@ -68,6 +68,11 @@ def test_says_where_bytes_are_no_text(data: bytes, encoding: str, said: str) -> 
         decode(data, encoding)
 
 
+def test_stray_control_characters_are_left_to_clean() -> None:
+    text = "A review of a film.\n" * 20 + "\x05" + "Another.\n" * 20 + "\x1a"
+    assert decode(text.encode()) == Decoded(text, "ascii")
+
+
 def test_a_given_encoding_is_taken_at_its_word() -> None:
     assert decode("zażółć".encode("cp1250"), "cp1250") == Decoded("zażółć", "cp1250")
     assert decode(codecs.BOM_UTF8 + b"a", "utf-8").text == "a"

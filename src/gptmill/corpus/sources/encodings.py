@@ -24,9 +24,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_NO_TEXT = re.compile(
-    rb"[\x00-\x06\x0e-\x19\x7f]"
-)  # never typed; \x1a ends old DOS files, \x1b is a terminal's
+_CONTROL = re.compile(rb"[\x00-\x06\x0e-\x19\x7f]")  # less those of old DOS files and terminals
+_CONTROL_SHARE = 0.01  # stray ones stand in real texts, and clean removes them; a NUL never does
 _HIGH = re.compile(rb"[\x80-\xff]")
 _C1 = re.compile(rb"[\x80-\x9f]")
 _LETTERS = re.compile(rb"[A-Za-z\x80-\xff]")
@@ -54,11 +53,7 @@ def decode(data: bytes, encoding: str = "") -> Decoded:
     if marked:
         text = _strict(data[len(mark) :], marked, "Its byte order mark says so; mend the file.", len(mark))
         return Decoded(text, marked)
-    if found := _NO_TEXT.search(data):
-        raise Unreadable(
-            f"byte {found[0][0]:#04x} at offset {found.start()} is not text: a binary file, or UTF-16 "
-            "or UTF-32 without a byte order mark. Remove the file or give its `encoding`."
-        )
+    _refuse_binary(data)
     try:
         return Decoded(data.decode("utf-8"), "ascii" if data.isascii() else "utf-8")
     except UnicodeDecodeError as error:
@@ -77,6 +72,19 @@ def _strict(data: bytes, encoding: str, advice: str, offset: int = 0) -> str:
             else f"offset {where}"
         )
         raise Unreadable(f"{bad} is not {encoding} ({error.reason}). {advice}") from None
+
+
+def _refuse_binary(data: bytes) -> None:
+    offset = data.find(b"\0")
+    if offset < 0:
+        controls = [found.start() for found in _CONTROL.finditer(data)]
+        if len(controls) <= _CONTROL_SHARE * len(data):
+            return
+        offset = controls[0]
+    raise Unreadable(
+        f"byte {data[offset]:#04x} at offset {offset} is not text: a binary file, or UTF-16 or UTF-32 "
+        "without a byte order mark. Remove the file or give its `encoding`."
+    )
 
 
 def _refuse_damaged_utf8(data: bytes, offset: int) -> None:
