@@ -1,0 +1,58 @@
+"""What gate@evaluate looks at: metrics, tasks, samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gptmill.gates.views.finetune import task_names
+from gptmill.gates.views.reading import figures, read_object
+
+OUT = "reports/evaluate"
+
+
+def passes(_root: Path) -> list[str]:
+    return [OUT]
+
+
+def tables(root: Path) -> dict[str, pd.DataFrame]:
+    """metrics (one row), tasks (one row a task of params.yaml or of the report), samples."""
+    metrics = read_object(root, f"{OUT}/metrics.json")
+    tasks = metrics.pop("tasks", {})
+    return {
+        "metrics": pd.DataFrame([{"metrics": f"{OUT}/metrics.json"} | figures(metrics)]),
+        "tasks": _tasks(task_names(root), tasks),
+        "samples": samples(read_object(root, f"{OUT}/samples.json")),
+    }
+
+
+def _tasks(wanted: list[str], tasks: dict[str, Any]) -> pd.DataFrame:
+    """task, reported (the report has it), wanted (params.yaml has it), and the task's figures."""
+    rows = []
+    for task in sorted({*wanted, *tasks}):
+        row = {"task": task, "reported": task in tasks, "wanted": task in wanted}
+        found = tasks.get(task, {})
+        rows.append(row | figures(found if isinstance(found, dict) else {"accuracy": found}))
+    return pd.DataFrame(rows)
+
+
+def samples(tree: Any) -> pd.DataFrame:
+    """sample (`"prompt" #n`), prompt, text, chars: one row a continuation.
+
+    Read from a list of {prompt, text, …} or a mapping of prompt to text or texts.
+    """
+    if isinstance(tree, dict):
+        pairs = [
+            (prompt, text)
+            for prompt, texts in tree.items()
+            for text in (texts if isinstance(texts, list) else [texts])
+        ]
+    else:
+        pairs = [(row.get("prompt"), row.get("text")) for row in tree]
+    rows = [
+        {"sample": f'"{prompt}" #{n}', "prompt": prompt, "text": text, "chars": len((text or "").strip())}
+        for n, (prompt, text) in enumerate(pairs)
+    ]
+    return pd.DataFrame(rows, columns=["sample", "prompt", "text", "chars"])
