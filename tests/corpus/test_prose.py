@@ -84,6 +84,7 @@ def test_a_numpydoc_docstring() -> None:
         ("Then call::\n\n    f(1)\n\n    g(2)\n\nMore.", "More."),
         ("You can then call it as::\n\n    f(1)\n\nMore.", "You can then call it as:\n\nMore."),
         ("::\n\n    f(1)\n\nMore.", "More."),
+        ("Instead of::\n\n>>> f(1)\n\nMore.", "Instead of:\n\nMore."),
         ("Text.\n\n.. code-block:: python\n   :linenos:\n\n   f(1)\n\nMore.", "Text.\n\nMore."),
         ("Text.\n\n.. math :: x = y\n    + z\n\nMore.", "Text.\n\nMore."),
         ("Text.\n\n.. plot::\n\n   >>> f()\n\nMore.", "Text.\n\nMore."),
@@ -126,6 +127,7 @@ def test_blocks(block: str, left: str) -> None:
             "x: the x\nReturns: y\nRaises ValueError: if",
         ),
         ("`array`\\ s and \\*args", "`array`s and *args"),
+        ("$\\|x\\|\\ y$", "$\\|x\\|\\ y$"),
     ],
 )
 def test_inline_markup(markup: str, plain: str) -> None:

@@ -14,8 +14,8 @@ _LITERAL = re.compile(r"(?<!`)``([^`\n]+(?:\n[^`\n]+)?)``(?!`)")
 _SHORTENED = re.compile(r"(?<![\w`])`~\.?(?:\w+\.)*(\w+)`")  # `~numpy.sum`
 _RELATIVE = re.compile(r"(?<![\w`])`\.(?=[A-Za-z_][\w.]*`)")  # `.Axes.plot`
 _STRONG = re.compile(r"(?<![\w*\\`])\*\*(?=[^\s*])([^*\n`]*[^\s*`\\])\*\*(?![\w*`])")
-_ESCAPE = re.compile(r"\\([*_`|])")
-_NULL = re.compile(r"\\ ")  # separates markup from a letter: `array`\ s
+_ESCAPE = re.compile(r"\\([*_`])")
+_NULL = re.compile(r"(?<=[`*])\\ |\\ (?=[`*])")  # separates markup from a letter: `array`\ s
 _FIELD = re.compile(r"^(\s*):(\w+)(?: ([^:\n]+))?:(?=[ \n]|$)", re.MULTILINE)
 _PRIVATE = re.compile(r"\A_[a-z]+\.(?=\w)")  # SQLAlchemy's `_orm.Session`: shown as `Session`
 _TARGET = re.compile(r"(.+?)\s*<([^<>]+)>", re.DOTALL)

@@ -119,7 +119,7 @@ def _literal(line: str, todo: list[str], out: list[str]) -> None:
         out.append("" if len(lead.split()) <= 3 and starts_paragraph else lead.rstrip(":") + ":")
         out.append("")
     else:
-        out.append(line if lead else "")
+        out.append(lead.rstrip(":") + ":" if lead else "")
 
 
 def _next_indent(todo: list[str]) -> int:
