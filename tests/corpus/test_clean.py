@@ -93,7 +93,7 @@ def test_without_collect_the_message_says_what_to_run(tmp_path: Path) -> None:
 AWKWARD = st.text(st.sampled_from("ab1. :`~*_->=+\n\r\t@&;<#x\x85\x93\x07Ã©\u200b")) | st.text()
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(AWKWARD, st.sampled_from(["docstrings", "files"]), st.sampled_from([None, "body"]))
 def test_cleaning_clean_text_changes_nothing(text: str, kind: str, section: str | None) -> None:
     once = clean_text(text, kind, section, replace_pii=True).text

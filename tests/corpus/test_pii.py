@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gptmill.corpus.pii import redact
@@ -55,6 +55,7 @@ def test_each_kind_is_counted() -> None:
     assert redact(text).counts == (2, 1, 1)
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab1é@.-_+% ")))
 @example("x@a.co-foo@d.com")
 def test_no_address_is_left_and_nothing_changes_twice(text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import dedent
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptmill.corpus.inline import plain_inline
@@ -153,12 +153,14 @@ WORD = st.from_regex(r"[a-z]{1,8}[,.]?", fullmatch=True)
 PARAGRAPH = st.lists(WORD, min_size=1, max_size=12).map(" ".join)
 
 
+@settings(deadline=None)
 @given(st.lists(PARAGRAPH, min_size=1, max_size=5))
 def test_no_word_of_plain_paragraphs_is_lost(paragraphs: list[str]) -> None:
     text = "\n\n".join(paragraphs)
     assert prose(text) == text
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab .:`*_->=+|~[]1\\\n ")))
 def test_nothing_makes_it_fail(text: str) -> None:
     prose(text)

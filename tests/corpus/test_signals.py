@@ -6,15 +6,23 @@ import math
 import re
 import subprocess
 import sys
+from types import ModuleType
+from typing import cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptmill.corpus.signals import DUPLICATE_NGRAMS, SIGNALS, TOP_NGRAMS, measure
 
 WORDS = st.lists(st.sampled_from(["aa", "bb", "cc", "dd"]), max_size=60)
 LINES = st.lists(st.sampled_from(["one line.", "two", "a third line"]), min_size=1, max_size=12)
+
+
+@pytest.fixture(scope="module")
+def theirs() -> ModuleType:
+    name = "datatrove.pipeline.filters.gopher_repetition_filter"
+    return cast(ModuleType, pytest.importorskip(name, reason="datatrove is not installed"))
 
 
 def test_hand_computed() -> None:
@@ -49,6 +57,7 @@ def test_punctuation_is_no_word_of_its_own() -> None:
     assert measure(text)["alphabetic_words_ratio"] == 1
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_every_signal_is_a_finite_number(text: str) -> None:
     signals = measure(text)
@@ -57,9 +66,9 @@ def test_every_signal_is_a_finite_number(text: str) -> None:
     assert all(value <= 1 for name, value in signals.items() if "duplicate" in name or "lines" in name)
 
 
-@given(WORDS)
-def test_ngrams_as_datatrove_counts_them(words: list[str]) -> None:
-    theirs = pytest.importorskip("datatrove.pipeline.filters.gopher_repetition_filter")
+@settings(deadline=None)
+@given(words=WORDS)
+def test_ngrams_as_datatrove_counts_them(theirs: ModuleType, words: list[str]) -> None:
     text = " ".join(words)
     signals = measure(text)
     for n in DUPLICATE_NGRAMS:
@@ -73,9 +82,9 @@ def test_ngrams_as_datatrove_counts_them(words: list[str]) -> None:
         assert signals[f"top_{n}gram_char_ratio"] == pytest.approx(expected)
 
 
-@given(LINES)
-def test_duplicates_as_datatrove_counts_them(lines: list[str]) -> None:
-    theirs = pytest.importorskip("datatrove.pipeline.filters.gopher_repetition_filter")
+@settings(deadline=None)
+@given(lines=LINES)
+def test_duplicates_as_datatrove_counts_them(theirs: ModuleType, lines: list[str]) -> None:
     for separator, name in (("\n", "line"), ("\n\n", "paragraph")):
         text = separator.join(lines)
         number, chars = theirs.find_duplicates(lines)

@@ -6,7 +6,7 @@ import unicodedata
 
 import ftfy
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gptmill.corpus.text import mend_letters, repair, settle, tidy_lines
@@ -57,6 +57,7 @@ def test_what_is_meant_stays(text: str) -> None:
     assert repair(text) == text
 
 
+@settings(deadline=None)
 @given(AWKWARD)
 @example("&#x85;\n<")
 @example("a\n\u00c3\u0085\nb")
@@ -73,6 +74,7 @@ def test_marked_lines_give_what_ftfy_gives_for_all(text: str) -> None:
     assert mend_letters(text) == ftfy.fix_text(text, config)
 
 
+@settings(deadline=None)
 @given(AWKWARD | st.text())
 def test_repair_settles(text: str) -> None:
     once = settle(repair, text)
@@ -81,6 +83,7 @@ def test_repair_settles(text: str) -> None:
     assert not [char for char in once if unicodedata.category(char) == "Cc" and char not in "\n\t"]
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab \t\n")))
 def test_tidying_keeps_every_word(text: str) -> None:
     tidy = tidy_lines(text)
