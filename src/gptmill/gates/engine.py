@@ -10,10 +10,12 @@ import logging
 import os
 import warnings
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gptmill.errors import UserError
+from gptmill.gates.report import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,34 +76,50 @@ def validate(
     for table in dict.fromkeys(entry.table for entry in entries):
         numbers = [n for n, entry in enumerate(entries) if entry.table == table]
         key = str(tables[table].columns[0])
-        suite = context.suites.add(gx.ExpectationSuite(name=table))
-        for n in numbers:
-            expectations[n].id = None
-            suite.expectations.append(expectations[n])
-        suite.save()
+        suite = gx.ExpectationSuite(name=table, expectations=[expectations[n] for n in numbers])
         batch = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("all")
-        definition = gx.ValidationDefinition(name=table, data=batch, suite=suite)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            outcome = context.validation_definitions.add(definition).run(
-                batch_parameters={"dataframe": tables[table]},
-                result_format={
-                    "result_format": "SUMMARY",
-                    "unexpected_index_column_names": [key],
-                    "partial_unexpected_count": SHOWN_IN_DOCS,
-                },
-            )
+        suite = context.suites.add(suite)
+        outcome = _run(batch.get_batch({"dataframe": tables[table]}), suite, key)
+        # Great Expectations gives results in an order of its own, under the ids that it gave the suite's.
         by_id = {result.expectation_config.id: result for result in outcome.results}
-        for n in numbers:
-            result = by_id[expectations[n].id]
-            result.result = without_private_values(result.result, entries[n], key)
+        for n, expectation in zip(numbers, suite.expectations, strict=True):
+            result = by_id[expectation.id]
+            result.success = bool(result.success)  # NumPy's at times, which JSON refuses
+            result.result = plain(without_private_values(result.result, entries[n], key))
             findings[n] = _finding(entries[n], result, key, shown)
-        # The store holds what was found; the docs are made from it: replace it by what may be shown.
-        store = context.validation_results_store
-        stored = next(k for k in store.list_keys() if k.batch_identifier == f"gate-{table}")
-        store.set(stored, outcome)
+        _store(context, table, outcome)
     _write_docs(context, docs)
     return [findings[n] for n in range(len(entries))]
+
+
+def _run(batch: Any, suite: Any, key: str) -> Any:
+    """The suite's results on the batch, rows named by the column `key`. Nothing is stored."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return batch.validate(
+            suite,
+            result_format={
+                "result_format": "SUMMARY",
+                "unexpected_index_column_names": [key],
+                "partial_unexpected_count": SHOWN_IN_DOCS,
+            },
+        )
+
+
+def _store(context: Any, table: str, outcome: Any) -> None:
+    """Put what may be shown into the context's store, of which the docs are made."""
+    from great_expectations.core.run_identifier import RunIdentifier
+    from great_expectations.data_context.types.resource_identifiers import (
+        ExpectationSuiteIdentifier,
+        ValidationResultIdentifier,
+    )
+
+    run = RunIdentifier(run_time=datetime.now(UTC))
+    outcome.meta["run_id"] = run
+    name = ValidationResultIdentifier(
+        ExpectationSuiteIdentifier(table), run, batch_identifier=f"gate-{table}"
+    )
+    context.validation_results_store.set(name, outcome)
 
 
 def without_private_values(result: dict[str, Any], entry: Entry, key: str) -> dict[str, Any]:
@@ -158,4 +176,4 @@ def _write_docs(context: Any, folder: Path) -> None:
     index = {"class_name": "DefaultSiteIndexBuilder"}
     site = {"class_name": "SiteBuilder", "site_index_builder": index, "store_backend": store}
     context.add_data_docs_site("gate", site)
-    context.build_data_docs()
+    context.build_data_docs(site_names=["gate"])  # not the temporary one of an ephemeral context

@@ -89,12 +89,12 @@ def _inline(value: Any) -> str:
 
 def plain(value: Any) -> Any:
     """`value` as JSON can hold it: numpy's scalars as Python's, NaN and infinities by name."""
+    if hasattr(value, "tolist"):  # a scalar or an array
+        value = value.tolist()
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
+    if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if hasattr(value, "item"):
-        value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value if isinstance(value, str | int | float | None) else str(value)

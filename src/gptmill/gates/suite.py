@@ -99,7 +99,8 @@ def _raise(shown: str, problems: list[str]) -> None:
 
 def _wrong_place(entry: Entry, tables: dict[str, pd.DataFrame]) -> str | None:
     if entry.table not in tables:
-        return f'no table "{entry.table}"{nearest(entry.table, tables) or "."} Tables of this gate: {", ".join(tables)}'
+        hint = nearest(entry.table, tables) or "."
+        return f'no table "{entry.table}"{hint} Tables of this gate: {", ".join(tables)}'
     columns = list(map(str, tables[entry.table].columns))
     for column in entry.columns:
         if column not in columns and entry.type != _NAMES_A_MISSING_COLUMN:

@@ -12,7 +12,7 @@ from gptmill.gates.views.reading import read_object, read_table, utf8_bytes
 
 OUT = "data/collect"
 # SPDX writes its operators in capitals: "public domain in the USA" has none, "MIT OR Apache-2.0" one.
-_OPERATOR = re.compile(r"\s+(?:AND|OR)\s+|[()]")
+_OPERATOR = re.compile(r"\s+(?:AND|OR)\s+")
 
 
 def passes(_root: Path) -> list[str]:
@@ -74,4 +74,5 @@ def licence_ids(expression: str | None) -> list[str]:
     """The ids in an SPDX expression (`X WITH exception` is one), in order; a free text is one id."""
     if not isinstance(expression, str):
         return []
-    return [part.strip() for part in _OPERATOR.split(expression) if part.strip()]
+    parts = _OPERATOR.split(expression)
+    return [part.strip("() ") for part in parts] if len(parts) > 1 else parts

@@ -51,7 +51,7 @@ def clusters(documents: pd.DataFrame, dropped: pd.DataFrame) -> pd.DataFrame:
 def splits(documents: pd.DataFrame) -> pd.DataFrame:
     """One row a split, also an empty one: documents, bytes, and the fraction of all documents."""
     sized = documents[["split"]].assign(bytes=utf8_bytes(documents["text"]))
-    names = sorted({*SPLITS, *sized["split"].dropna()}, key=lambda name: (name not in SPLITS, name))
+    names = [*SPLITS, *sorted(set(sized["split"].dropna()) - set(SPLITS))]
     grouped = sized.groupby("split")["bytes"]
     table = pd.DataFrame({"documents": grouped.size(), "bytes": grouped.sum()}).reindex(names, fill_value=0)
     table["fraction"] = table["documents"] / max(1, len(documents))

@@ -72,15 +72,15 @@ def flow(inputs: pd.DataFrame, kept: pd.Series, dropped: Iterable[str] = ()) -> 
     return pd.DataFrame({"id": ids, "source": named.reindex(ids).to_numpy(), "outcome": outcome})
 
 
-def figures(tree: Any, prefix: str = "") -> dict[str, float | int | str | None]:
-    """The scalars of nested mappings by dotted key."""
-    found: dict[str, float | int | str | None] = {}
+def figures(tree: Any, prefix: str = "") -> dict[str, float | int | str]:
+    """The scalars of nested mappings by dotted key; null is NaN, so that columns stay numbers."""
+    found: dict[str, float | int | str] = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict):
             found |= figures(value, f"{name}.")
         elif not isinstance(value, list):
-            found[name] = value
+            found[name] = math.nan if value is None else value
     return found
 
 

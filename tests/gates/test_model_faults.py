@@ -1,0 +1,114 @@
+"""Faults planted into what pretrain, finetune and evaluate report."""
+
+from __future__ import annotations
+
+import pytest
+from test_corpus_faults import caught
+
+PRETRAIN = "reports/pretrain/metrics.json"
+FINETUNE = "reports/finetune/provenance/metrics.json"
+EVALUATE = "reports/evaluate/metrics.json"
+PREDICTIONS = "models/finetune/provenance/predictions.parquet"
+NOT_NULL, BETWEEN = "expect_column_values_to_not_be_null", "expect_column_values_to_be_between"
+GREATER = "expect_column_pair_values_a_to_be_greater_than_b"
+
+
+@pytest.mark.parametrize(
+    ("loss", "expectation"), [(float("nan"), NOT_NULL), (None, NOT_NULL), (float("inf"), BETWEEN)]
+)
+@pytest.mark.parametrize("curve", ["train_loss", "val_loss"])
+def test_final_loss_not_finite(project, curve, loss, expectation):
+    project.edit_json(PRETRAIN, lambda metrics: metrics.update({curve: loss}))
+    caught(project.fails("pretrain"), "pretrain", f"metrics.{curve}", expectation, PRETRAIN)
+
+
+@pytest.mark.parametrize("loss", ["nan", "inf", "-inf", "?"])
+def test_loss_on_the_way_not_finite(project, loss):
+    project.write("reports/pretrain/losses.csv", f"step,train_loss,val_loss\n10,4.0,\n20,3.0,{loss}\n")
+    message = project.fails("pretrain")
+    caught(message, "pretrain", "losses.finite", "expect_column_values_to_be_in_set", "1 of 3", "val_loss@20")
+
+
+@pytest.mark.parametrize("loss", [5.0, 5.1])
+def test_loss_not_below_the_unigram_model(project, loss):
+    project.edit_json(PRETRAIN, lambda metrics: metrics.update(val_loss=loss))
+    caught(project.fails("pretrain"), "pretrain", "metrics.unigram_loss", GREATER, f"[5.0, {loss}]")
+
+
+def test_loss_not_in_the_report(project):
+    project.edit_json(PRETRAIN, lambda metrics: metrics.pop("val_loss"))
+    message = project.fails("pretrain")
+    assert "expectations/pretrain.yaml:\n  metrics[2]: " in message
+    assert 'the table "metrics" has no column "val_loss"; did you mean "train_loss"?' in message
+
+
+@pytest.mark.parametrize("accuracy", [0.6, 0.5])
+def test_task_no_better_than_the_majority_class(project, accuracy):
+    project.edit_json(FINETUNE, lambda metrics: metrics.update(accuracy=accuracy))
+    message = project.fails("finetune")
+    caught(message, "finetune", "tasks.accuracy", GREATER, f"[{accuracy}, 0.6]", "examples: provenance")
+
+
+def test_accuracy_that_the_predictions_do_not_have(project):
+    project.edit(PREDICTIONS, lambda rows: rows[0].update(predicted="letters"))
+    caught(project.fails("finetune"), "finetune", "tasks.accuracy_error", BETWEEN, "examples: provenance")
+
+
+def test_predictions_missing_or_twice(project):
+    project.edit(PREDICTIONS, lambda rows: rows[0].update(predicted=None))
+    example = []
+    project.edit(PREDICTIONS, lambda rows: example.append(rows[0]["id"]))
+    caught(project.fails("finetune"), "finetune", "predictions.predicted", NOT_NULL, example[0])
+    project.edit(PREDICTIONS, lambda rows: rows + rows[:1])
+    unique = "expect_compound_columns_to_be_unique"
+    caught(project.fails("finetune"), "finetune", "predictions.task", unique, "2 of", example[0])
+
+
+def test_a_task_that_params_no_longer_have_is_not_passed_on(project):
+    before = project.passes("finetune")
+    token = (project.root / "data/gates/finetune.json").read_bytes()
+    old = project.root / "models/finetune/old"
+    old.mkdir()
+    (old / "model.safetensors").write_bytes(b"old weights")
+    assert project.passes("finetune") == before
+    assert (project.root / "data/gates/finetune.json").read_bytes() == token
+
+
+@pytest.mark.parametrize(
+    ("bits", "expectation"), [(float("nan"), NOT_NULL), (float("inf"), BETWEEN), (0.0, BETWEEN)]
+)
+def test_bits_per_byte_impossible(project, bits, expectation):
+    project.edit_json(EVALUATE, lambda metrics: metrics.update(bits_per_byte=bits))
+    caught(project.fails("evaluate"), "evaluate", "metrics.bits_per_byte", expectation, EVALUATE)
+
+
+def test_bits_per_byte_not_below_the_unigram_model(project):
+    project.edit_json(EVALUATE, lambda metrics: metrics.update(bits_per_byte=2.95))
+    caught(project.fails("evaluate"), "evaluate", "metrics.unigram_bits_per_byte", GREATER, "[2.9, 2.95]")
+
+
+@pytest.mark.parametrize(("change", "place"), [("pop", "tasks.reported"), ("add", "tasks.wanted")])
+def test_tasks_other_than_those_of_params(project, change, place):
+    def edit(metrics):
+        if change == "pop":
+            metrics["tasks"].pop("provenance")
+        else:
+            metrics["tasks"]["old"] = {"accuracy": 1.0}
+
+    project.edit_json(EVALUATE, edit)
+    example = "provenance" if change == "pop" else "old"
+    caught(
+        project.fails("evaluate"),
+        "evaluate",
+        place,
+        "expect_column_values_to_be_in_set",
+        f"examples: {example}",
+    )
+
+
+def test_no_sample_and_an_empty_one(project):
+    project.write("reports/evaluate/samples.json", "[]")
+    expectation = "expect_table_row_count_to_be_between"
+    caught(project.fails("evaluate"), "evaluate", "samples", expectation, "observed: 0; allowed: at least 1")
+    project.write("reports/evaluate/samples.json", '[{"prompt": "The", "text": " "}]')
+    caught(project.fails("evaluate"), "evaluate", "samples.chars", BETWEEN, '"The" #0')
