@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptmill import __version__
 from gptmill.errors import UserError, run
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gptmill", description="Text in, an evaluated and registered GPT out."
     )
-    parser.add_argument("--version", action="version", version=f"gptmill {__version__}")
+    parser.add_argument("--version", action="version", version=f"gptmill {version('gptmill')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     generate = commands.add_parser("generate", help="continue a prompt")

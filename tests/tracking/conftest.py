@@ -134,6 +134,17 @@ def project(finished: Path, tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def published(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished project with its runs and model on its own server; tests only read it."""
+    from gptmill.tracking.publish import publish
+
+    root = tmp_path_factory.mktemp("published") / "project"
+    shutil.copytree(finished, root, ignore=shutil.ignore_patterns("tmp"))
+    publish(root, f"sqlite:///{root / 'mlflow.db'}")
+    return root
+
+
 def environment(uri: str = "http://127.0.0.1:9") -> dict[str, str]:
     """For child processes: our Python first, the tracking server at `uri` (by default one that is down)."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -154,7 +165,7 @@ def _prepare(folder: Path) -> None:
     torch.manual_seed(0)
     sizes = {"vocab_size": 300, "block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 16}
     save_model(build_model("gpt1", **sizes), folder / "model")
-    write_json(folder / "gate.json", {"success": True, "evaluated": 3})
+    write_json(folder / "gate.json", {"success": True, "expectations": {"evaluated": 3, "failed": 0}})
     write_json(folder / "pretrain" / "metrics.json", {"steps": 20, "parameters": 9000, "val_loss": 4.5})
     (folder / "pretrain" / "losses.csv").write_text(losses_csv())
     write_json(folder / "finetune.json", {"accuracy": 0.5, "majority_accuracy": 0.2, "labels": ["a", "b"]})

@@ -36,7 +36,7 @@ def model_card(facts: dict[str, Any], samples: Any) -> str:
         ),
         "Licences: " + ", ".join(licences) + ".",
         "## Gates",
-        f"Passed: {gates}.",
+        f"Passed: {gates}; each gate stands on those before it in the flow.",
         *_samples(samples),
         "## Made from",
         f"Fingerprint `{facts['fingerprint']}`. MD5 of the inputs as DVC records them:",

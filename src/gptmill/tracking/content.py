@@ -95,7 +95,7 @@ def results(stage: str, description: Description, root: Path) -> Results:
         path = root / "reports" / "gates" / f"{gate.removeprefix('gate@')}.json"
         if path.is_file():
             files.append((path, "gates"))
-            tags[key_name(f"gptmill.{gate}")] = "passed" if read_json(path).get("success") else "failed"
+            tags[key_name(f"gptmill.{gate}")] = _verdict(read_json(path))
     return Results([*curves, *(Point(key, value, last) for key, value in figures.items())], tags, files)
 
 
@@ -136,6 +136,13 @@ def thin(points: Iterable[Point], total: int) -> list[Point]:
     for point in points:
         kept.setdefault((point.key, bucket(point.step, total)), point)
     return list(kept.values())
+
+
+def _verdict(report: dict[str, Any]) -> str:
+    """A gate's report in a few words."""
+    counts = report["expectations"]
+    verdict = "passed" if report["success"] else "failed"
+    return f"{verdict}, {counts['evaluated'] - counts['failed']} of {counts['evaluated']} expectations"
 
 
 def _curves(path: Path) -> Iterator[Point]:

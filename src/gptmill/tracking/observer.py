@@ -129,6 +129,7 @@ class Run:
                 while not self._ending.wait(INTERVAL):
                     session.sample(self._buffer, system)
                     self._send(session)
+                session.sample(self._buffer, system)
                 self._send(session)
                 session.end(self._status, self._heard)
                 return

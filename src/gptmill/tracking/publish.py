@@ -48,6 +48,8 @@ def publish(root: Path | None = None, uri: str | None = None) -> list[Published]
     root = root or project_root()
     uri = absolute(uri, store_root(root)) if uri else tracking_uri(root)
     stages = [stage for stage in locked_stages(root) if stage.partition("@")[0] in TRACKED]
+    if not stages:
+        return []
     try:
         client = connect(uri)
         ordered = sorted(stages, key=lambda stage: TRACKED.index(stage.partition("@")[0]))

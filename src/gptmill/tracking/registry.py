@@ -97,7 +97,9 @@ def version_tags(description: Description, facts: dict[str, Any]) -> dict[str, s
         **{key_name(f"gptmill.fingerprint.{stage}"): made["fingerprint"] for stage, made in chain.items()},
         TEST_DATA: facts["test_data"],
         TOKENIZER: facts["tokenizer"],
-        "gptmill.gates": ", ".join(facts["gates"]),
+        "gptmill.gates": ", ".join(
+            stage.removeprefix("gate@") for stage in chain if stage.startswith("gate@")
+        ),
         "gptmill.licences": ", ".join(sorted({source["licence"] for source in facts["sources"]})),
     }
 
@@ -109,11 +111,12 @@ def save_pyfunc(package: Path, folder: Path) -> None:
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
     import gptmill
+    from gptmill.tracking import served
 
     library = Path(gptmill.__file__).parent
     save_model(
         folder,
-        python_model=str(library / "tracking" / "served.py"),
+        python_model=served.__file__,
         artifacts={"package": str(package)},
         code_paths=[str(library)],
         pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
