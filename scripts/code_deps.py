@@ -2,7 +2,7 @@
 
 DVC traces no imports: a module missing among a stage's deps means a stale model, one too many a
 needless training. This reads imports with `ast`, also those inside functions, and follows them through
-the project. `python scripts/code_deps.py` rewrites dvc.yaml; a test checks that there is nothing to do.
+the project. `python scripts/code_deps.py` rewrites dvc.yaml; `make lint` and a test check that there is nothing to do.
 
 One exception: what is behind `gptmill.tracking.observer`. An observer is told figures and can't change
 an out, so a change there is no reason to train again.
@@ -92,10 +92,12 @@ def with_code_deps(root: Path) -> tuple[YAML, Any, list[str]]:
 def main() -> None:
     root = Path(__file__).resolve().parents[1]
     yaml, document, changed = with_code_deps(root)
+    if changed and "--check" in sys.argv:
+        sys.exit(f"dvc.yaml: code deps of {', '.join(changed)} are not what they import; run python {sys.argv[0]}")
     if changed:
         with (root / "dvc.yaml").open("w", encoding="utf-8") as file:
             yaml.dump(document, file)
-    print(f"changed: {', '.join(changed)}" if changed else "dvc.yaml is true", file=sys.stderr)
+        print(f"rewrote the code deps of {', '.join(changed)}")
 
 
 if __name__ == "__main__":

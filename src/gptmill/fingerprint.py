@@ -96,6 +96,8 @@ def _lookup(params: dict[str, Any], key: str) -> Any:
 
 def _md5(path: Path) -> str:
     """The hash that DVC gives a file, or a folder: the MD5 of its files' list, with ".dir" after it."""
+    if not path.exists():
+        raise UserError(f"{path} is missing: an earlier stage makes it. Run `dvc repro`, which runs what is needed")
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         listed = [{"md5": _md5(file), "relpath": file.relative_to(path).as_posix()} for file in files]

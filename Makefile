@@ -1,0 +1,33 @@
+# The README's commands. Everything happens in .venv, at the versions of requirements.lock.
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: repro test lint ui clean
+
+repro: $(VENV)/installed  ## the whole flow; what hasn't changed isn't done again
+	dvc repro
+
+test: $(VENV)/installed  ## all tests, the end-to-end run included
+	pytest -n 2
+
+lint: $(VENV)/installed  ## style, types, and that dvc.yaml names the code that each stage imports
+	ruff check .
+	ruff format --check .
+	mypy
+	python scripts/code_deps.py --check
+
+ui: $(VENV)/installed  ## MLflow's UI on the runs made here
+	gptmill ui
+
+# torch first: its exact version decides which build of it the rest is installed beside.
+$(VENV)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'gptmill needs Python 3.11 or newer, this is ' + sys.version)"
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet "$$(grep '^torch==' requirements.lock)"
+	python -m pip install --quiet -r requirements.lock
+	python -m pip install --quiet --no-deps -e .
+	touch $@
+
+clean:  ## remove the environment; data, models and runs stay
+	rm -rf $(VENV)

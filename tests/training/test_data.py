@@ -1,0 +1,71 @@
+"""The order of batches is a pure function of (seed, step), and covers every token once an epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gptmill.errors import UserError
+from gptmill.outs import write_json
+from gptmill.tokens.shards import TokenStream
+from gptmill.training.data import Batches
+
+
+@pytest.fixture
+def stream(tmp_path: Path) -> TokenStream:
+    np.arange(101, dtype="<u2").tofile(tmp_path / "train-00000.bin")
+    splits = {"train": {"shards": 1, "bytes": 300}}
+    write_json(tmp_path / "meta.json", {"vocab_size": 101, "eos_id": 1, "dtype": "<u2", "splits": splits})
+    return TokenStream(tmp_path, "train")
+
+
+def batches(stream: TokenStream, **changes: int) -> Batches:
+    options = {"block_size": 5, "batch_size": 4, "seed": 7, "max_steps": 10} | changes
+    return Batches(stream, **options)
+
+
+def test_rows_are_windows_with_the_next_token(stream: TokenStream) -> None:
+    first = next(iter(batches(stream)))
+    assert first.shape == (4, 6)
+    assert torch.equal(first - first[:, :1], torch.arange(6).expand(4, 6))
+    assert (first[:, 0] % 5 == 0).all()
+
+
+def test_every_window_once_an_epoch(stream: TokenStream) -> None:
+    ours = batches(stream, batch_size=3)  # 20 windows: a batch reaches over the epoch's end
+    seen = [window for step in range(20) for window in ours.windows(step)]
+    for epoch in range(3):
+        assert sorted(seen[20 * epoch : 20 * (epoch + 1)]) == list(range(20))
+    assert seen[:20] != seen[20:40]
+
+
+def test_starting_late_gives_the_same_batches(stream: TokenStream) -> None:
+    whole = list(batches(stream))
+    late = list(batches(stream, first_step=6))
+    assert len(late) == 4
+    assert all(torch.equal(a, b) for a, b in zip(whole[6:], late, strict=True))
+
+
+def test_devices_share_each_batch(stream: TokenStream) -> None:
+    alone = list(batches(stream))
+    shares = [list(batches(stream, rank=rank, world_size=2)) for rank in (0, 1)]
+    for step, batch in enumerate(alone):
+        rows = torch.cat([shares[0][step], shares[1][step]]).tolist()
+        assert sorted(rows) == sorted(batch.tolist())
+
+
+def test_another_seed_is_another_order(stream: TokenStream) -> None:
+    assert batches(stream).windows(0) != batches(stream, seed=8).windows(0)
+
+
+def test_block_longer_than_the_text(stream: TokenStream) -> None:
+    with pytest.raises(UserError, match="block_size = 101 is longer than the train split, which has 101 tokens"):
+        batches(stream, block_size=101)
+
+
+def test_batch_that_devices_cannot_share(stream: TokenStream) -> None:
+    with pytest.raises(UserError, match="batch_size = 4 can't be shared by 3 devices"):
+        batches(stream, world_size=3)
