@@ -99,8 +99,8 @@ def _md5(path: Path) -> str:
     if not path.exists():
         raise UserError(f"{path} is missing: an earlier stage makes it. Run `dvc repro`, which runs what is needed")
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
+        files = [file for file in path.rglob("*") if file.is_file()]
         listed = [{"md5": _md5(file), "relpath": file.relative_to(path).as_posix()} for file in files]
-        listing = json.dumps(sorted(listed, key=lambda file: file["relpath"].split("/")), sort_keys=True)
+        listing = json.dumps(sorted(listed, key=lambda file: file["relpath"]), sort_keys=True)
         return hashlib.md5(listing.encode("utf-8"), usedforsecurity=False).hexdigest() + ".dir"
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

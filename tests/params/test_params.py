@@ -1,0 +1,97 @@
+"""A mistake in params.yaml is one line: the key, what was found, what is allowed, the nearest key."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gptmill.errors import UserError
+from gptmill.params import check, load, load_seed, read_yaml
+from gptmill.params.everything import Params, load_everything
+from gptmill.params.pretrain import Pretrain
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def raw() -> dict[str, Any]:
+    return copy.deepcopy(read_yaml(ROOT / "params.yaml"))
+
+
+def set_at(raw: dict[str, Any], key: str, value: Any) -> None:
+    here: Any = raw
+    *path, last = key.split(".")
+    for part in path:
+        here = here[int(part)] if part.isdigit() else here[part]
+    here[last] = value
+
+
+def message(raw: dict[str, Any]) -> str:
+    with pytest.raises(UserError) as error:
+        check(Params, raw, where="params.yaml")
+    return str(error.value)
+
+
+def test_the_default_is_valid() -> None:
+    params = load_everything(ROOT / "params.yaml")
+    assert [source.name for source in params.collect.sources][0] == "numpy"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("sed", 1, r'sed: unknown key; did you mean "seed"\? Allowed here: seed, collect, .*register'),
+        ("pretrain.model.n_embed", 3, r'pretrain\.model\.n_embed: unknown key; did you mean "n_embd"\?'),
+        ("pretrain.model.n_head", 5, r"n_embd = 128 is not divisible by n_head = 5; .* can be 1, 2, 4, 8"),
+        ("pretrain.model.n_layer", "4", r"pretrain\.model\.n_layer: .*valid integer; found '4'"),
+        ("pretrain.model.dropout", 1.5, r"pretrain\.model\.dropout: .*less than 1; found 1\.5"),
+        ("pretrain.optimizer.warmup_steps", 99999, r"warmup_steps = 99999 .* must be below max_steps"),
+        ("pretrain.model.preset", "gtp1", r"pretrain\.model\.preset: .*'gpt1'; found 'gtp1'"),
+        ("tokenize.vocab_size", 10, r"tokenize\.vocab_size: .*greater than or equal to 300; found 10"),
+        ("collect.sources.0.pakage", "x", r'collect\.sources\.0\.pakage: unknown key; did you mean "package"\?'),
+        ("collect.sources.0.kind", "docstring", r"collect\.sources\.0: .*'docstring'.*'docstrings', 'files'"),
+        ("collect.sources.0.package", "numpy", r"collect\.sources\.0\.package: .*found 'numpy'"),
+        ("collect.sources.1.name", "numpy", r"collect: sources share a name: numpy"),
+        ("collect.sources", [], r"collect\.sources: .*at least 1 item"),
+        ("clean.rules.n_wrds", {"min": 1}, r'"n_wrds" is no signal; did you mean "n_words"\?'),
+        ("clean.rules.n_words", {"min": 9, "max": 3}, r"n_words"),
+        ("finetune.tasks.provenance.max_tokens", 999, r"max_tokens = 999 is longer than .*block_size = \d+"),
+        ("finetune.lm_weight", None, r"finetune\.lm_weight: .*valid number; found None"),
+        ("register.nme", 1, r'register\.nme: unknown key; did you mean "name"\?'),
+    ],
+)
+def test_mistakes(raw: dict[str, Any], key: str, value: Any, expected: str) -> None:
+    import re
+
+    set_at(raw, key, value)
+    assert re.search(expected, message(raw)), message(raw)
+
+
+def test_all_mistakes_are_told_at_once(raw: dict[str, Any]) -> None:
+    del raw["evaluate"]["top_k"]
+    raw["seed"] = -1
+    text = message(raw)
+    assert "evaluate.top_k: missing" in text
+    assert "seed: " in text
+
+
+def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path, raw: dict[str, Any]) -> None:
+    # YAML 1.1 readers take 1e-3 for a text.
+    text = (ROOT / "params.yaml").read_text().replace("learning_rate: 2.0e-3", "learning_rate: 2e-3")
+    (tmp_path / "params.yaml").write_text(text)
+    assert load("pretrain", Pretrain, tmp_path / "params.yaml").optimizer.learning_rate == 0.002
+    assert load_seed(tmp_path / "params.yaml") == raw["seed"]
+
+
+def test_no_file_and_no_yaml(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        load_everything(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("a: [1")
+    with pytest.raises(UserError, match="not valid YAML"):
+        load_everything(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("- 1\n")
+    with pytest.raises(UserError, match="expected a mapping"):
+        load_everything(tmp_path / "params.yaml")
