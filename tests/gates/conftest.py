@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from planting import REPOSITORY, Project, Rows
 
 from gptmill.corpus.clean import CLEANED
 from gptmill.corpus.clean import DROPPED as CLEAN_DROPPED
@@ -22,55 +20,12 @@ from gptmill.corpus.dedupe import DOCUMENTS
 from gptmill.corpus.dedupe import DROPPED as DEDUPE_DROPPED
 from gptmill.corpus.documents import DOCUMENT, document_id
 from gptmill.corpus.signals import SIGNALS
-from gptmill.errors import UserError
-from gptmill.gates.run import gate
 from gptmill.outs import write_json
 from gptmill.tokens.shards import SPLITS, write_shards
 from gptmill.tokens.tokenize import INDEX
 from gptmill.tokens.tokenizer import Tokenizer, train_tokenizer
 
-REPOSITORY = Path(__file__).parents[2]
 N = 60
-Rows = list[dict[str, Any]]
-
-
-class Project:
-    """A project's folder: faults are planted with `edit…`, gates run with `passes` and `fails`."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def edit(self, path: str, change: Callable[[Rows], Rows | None]) -> None:
-        """Change the rows of a Parquet out; nulls are let in, as a broken writer would."""
-        table = pq.read_table(self.root / path)
-        rows = table.to_pylist()
-        rows = change(rows) or rows
-        schema = pa.schema([field.with_nullable(True) for field in table.schema])
-        pq.write_table(pa.Table.from_pylist(rows, schema), self.root / path)
-
-    def edit_json(self, path: str, change: Callable[[Any], None]) -> None:
-        tree = json.loads((self.root / path).read_text())
-        change(tree)
-        (self.root / path).write_text(json.dumps(tree))
-
-    def write(self, path: str, text: str) -> None:
-        (self.root / path).write_text(text)
-
-    def passes(self, stage: str) -> dict[str, Any]:
-        """Run the gate; returns its report."""
-        gate(stage, self.root)
-        assert (self.root / f"data/gates/{stage}.json").is_file()
-        return self.report(stage)
-
-    def fails(self, stage: str) -> str:
-        """Run the gate, which must stop; returns its message."""
-        with pytest.raises(UserError) as stopped:
-            gate(stage, self.root)
-        assert not (self.root / f"data/gates/{stage}.json").exists()
-        return str(stopped.value)
-
-    def report(self, stage: str) -> dict[str, Any]:
-        return dict(json.loads((self.root / f"reports/gates/{stage}.json").read_text()))
 
 
 @pytest.fixture(scope="session")
@@ -205,11 +160,17 @@ def _reports(root: Path, documents: Rows) -> None:
     (reports / "losses.csv").write_text("step,train_loss,val_loss\n10,4.0,\n20,3.0,3.1\n")
 
     test = [row for row in documents if row["split"] == "test"]
-    predictions = [{"id": row["id"], "label": row["source"], "predicted": row["source"]} for row in test]
+    predictions = [
+        {"id": row["id"], "split": row["split"], "label": row["source"], "predicted": row["source"]}
+        for row in documents
+        if row["split"] != "train"
+    ]
+    # Its mistakes on other splits are not the test accuracy's.
+    predictions = [row | {"predicted": "?"} if row["split"] != "test" else row for row in predictions]
     pd.DataFrame(predictions).to_parquet(task_model / "predictions.parquet")
     accuracy = {"accuracy": 1.0, "majority_accuracy": 0.6}
     write_json(task_reports / "metrics.json", accuracy | {"labels": 2, "train": 40, "test": len(test)})
 
     bits = {"bits_per_byte": 1.8, "unigram_bits_per_byte": 2.9, "xz_bits_per_byte": 2.0, "perplexity": 30.0}
     write_json(evaluation / "metrics.json", bits | {"tasks": {"provenance": accuracy}})
-    write_json(evaluation / "samples.json", [{"prompt": "The", "text": " array is sorted."}])
+    write_json(evaluation / "samples.json", [{"prompt": "The", "text": "The array is sorted."}])

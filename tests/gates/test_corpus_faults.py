@@ -5,27 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from planting import caught, setter
 
 DOCUMENTS = {stage: f"data/{stage}/documents.parquet" for stage in ("collect", "clean", "dedupe")}
-
-
-def caught(message: str, stage: str, place: str, expectation: str, *figures: str) -> None:
-    """The message names the stage, and the failed expectation at its place with figures and examples."""
-    assert message.startswith(f"gate@{stage} failed: ")
-    found = re.search(rf"^  {re.escape(place)}: {expectation}\b.*\n(    .*\n)+", message, re.MULTILINE)
-    assert found, message
-    for figure in figures:
-        assert figure in found[0]
-    assert message.endswith(
-        f"  Data Docs: .gptmill/data_docs/{stage}/index.html\n  report:    reports/gates/{stage}.json"
-    )
-
-
-def setter(row: int, **values: object):
-    def change(rows):
-        rows[row].update(values)
-
-    return change
 
 
 def id_of(project, stage: str, row: int) -> str:
@@ -159,7 +141,7 @@ def test_document_both_kept_and_dropped(project):
     project.edit("data/clean/dropped.parquet", lambda rows: rows[1:])
     dropped = []
     project.edit("data/clean/dropped.parquet", lambda rows: dropped.append(rows[0]))
-    project.edit(DOCUMENTS["clean"], lambda rows: rows + [{k: dropped[0][k] for k in rows[0]}])
+    project.edit(DOCUMENTS["clean"], lambda rows: [*rows, {k: dropped[0][k] for k in rows[0]}])
     message = project.fails("clean")
     caught(
         message, "clean", "flow.outcome", "expect_column_values_to_be_in_set", '"kept and dropped"', '"lost"'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_corpus_faults import caught
+from planting import caught
 
 PRETRAIN = "reports/pretrain/metrics.json"
 FINETUNE = "reports/finetune/provenance/metrics.json"
@@ -50,7 +50,11 @@ def test_task_no_better_than_the_majority_class(project, accuracy):
 
 
 def test_accuracy_that_the_predictions_do_not_have(project):
-    project.edit(PREDICTIONS, lambda rows: rows[0].update(predicted="letters"))
+
+    def mistake(rows):
+        next(row for row in rows if row["split"] == "test")["predicted"] = "letters"
+
+    project.edit(PREDICTIONS, mistake)
     caught(project.fails("finetune"), "finetune", "tasks.accuracy_error", BETWEEN, "examples: provenance")
 
 
@@ -106,9 +110,18 @@ def test_tasks_other_than_those_of_params(project, change, place):
     )
 
 
-def test_no_sample_and_an_empty_one(project):
-    project.write("reports/evaluate/samples.json", "[]")
+def test_no_sample_an_empty_one_and_nothing_but_prompts(project):
+    path = "reports/evaluate/samples.json"
+    project.write(path, "[]")
     expectation = "expect_table_row_count_to_be_between"
     caught(project.fails("evaluate"), "evaluate", "samples", expectation, "observed: 0; allowed: at least 1")
-    project.write("reports/evaluate/samples.json", '[{"prompt": "The", "text": " "}]')
-    caught(project.fails("evaluate"), "evaluate", "samples.chars", BETWEEN, '"The" #0')
+    project.write(path, '[{"prompt": "The", "text": " "}]')
+    regex = "expect_column_values_to_match_regex"
+    caught(project.fails("evaluate"), "evaluate", "samples.text", regex, '"The" #0')
+    project.write(path, '[{"prompt": "The", "text": "The "}, {"prompt": "A", "text": "A"}]')
+    maximum = "expect_column_max_to_be_between"
+    caught(
+        project.fails("evaluate"), "evaluate", "samples.chars", maximum, "observed: 0; allowed: at least 1"
+    )
+    project.write(path, '[{"prompt": "The", "text": "The"}, {"prompt": "A", "text": "A b"}]')
+    project.passes("evaluate")

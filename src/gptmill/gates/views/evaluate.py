@@ -38,21 +38,11 @@ def _tasks(wanted: list[str], tasks: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def samples(tree: Any) -> pd.DataFrame:
-    """sample (`"prompt" #n`), prompt, text, chars: one row a continuation.
-
-    Read from a list of {prompt, text, …} or a mapping of prompt to text or texts.
-    """
-    if isinstance(tree, dict):
-        pairs = [
-            (prompt, text)
-            for prompt, texts in tree.items()
-            for text in (texts if isinstance(texts, list) else [texts])
-        ]
-    else:
-        pairs = [(row.get("prompt"), row.get("text")) for row in tree]
-    rows = [
-        {"sample": f'"{prompt}" #{n}', "prompt": prompt, "text": text, "chars": len((text or "").strip())}
-        for n, (prompt, text) in enumerate(pairs)
-    ]
+def samples(drawn: list[dict[str, Any]]) -> pd.DataFrame:
+    """sample (`"prompt" #n`), prompt, text, chars (of what the model added): one row a sample."""
+    rows = []
+    for n, one in enumerate(drawn):
+        prompt, text = one.get("prompt") or "", one.get("text")
+        added = (text or "").removeprefix(prompt).strip()
+        rows.append({"sample": f'"{prompt}" #{n}', "prompt": prompt, "text": text, "chars": len(added)})
     return pd.DataFrame(rows, columns=["sample", "prompt", "text", "chars"])
