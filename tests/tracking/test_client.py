@@ -29,10 +29,10 @@ def test_an_experiment_workspace_writes_to_the_project(tmp_path: Path) -> None:
     assert store_root(tmp_path) == tmp_path
 
 
-def test_dvc_root_and_the_tracking_uri_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+def test_the_variable_wins_and_a_relative_file_is_the_project_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example:5000")
-    assert project_root("/") == tmp_path
     assert tracking_uri(tmp_path) == "http://tracking.example:5000"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///runs/mlflow.db")
     assert tracking_uri(tmp_path / ".dvc/tmp/exps/one") == f"sqlite:///{tmp_path}/runs/mlflow.db"

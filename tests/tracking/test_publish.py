@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from tracked_project import environment
 
 from gptmill.errors import UserError
 from gptmill.fingerprint import locked_inputs
@@ -113,3 +116,26 @@ def test_publish_works_from_any_folder(project: Path, monkeypatch: pytest.Monkey
     assert (project / "mlflow.db").is_file()
     assert (project / "mlartifacts").is_dir()
     assert {path.name for path in Path().iterdir()} == before
+
+
+def test_an_experiment_in_a_temporary_workspace_registers_with_the_project(project: Path) -> None:
+    env = {name: value for name, value in environment().items() if name != "MLFLOW_TRACKING_URI"}
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    dvc = [sys.executable, "-m", "dvc"]
+    for command in (
+        [*git, "add", "."],
+        [*git, "commit", "-qm", "finished"],
+        [*dvc, "exp", "run", "--temp", "--name", "wavy-cat", "-S", "register.min_gain=0.5"],
+    ):
+        done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    client = connect(f"sqlite:///{project}/mlflow.db")
+    (run,) = client.search_runs([experiment_id(client)])
+    assert run.data.tags["gptmill.stage"] == "register"
+    assert run.data.tags["gptmill.dvc_experiment"] == "wavy-cat"
+    assert run.data.params["register.min_gain"] == "0.5"
+    assert run.data.tags["gptmill.dirty"] == "true", "its parameters are in no commit of the project"
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, capture_output=True, text=True).stdout
+    assert run.data.tags["mlflow.source.git.commit"] == head.strip()
+    assert run.info.artifact_uri.startswith((project / "mlartifacts").as_uri())
+    assert str(client.get_model_version_by_alias("gptmill", "champion").version) == "1"

@@ -187,7 +187,7 @@ def test_a_package_is_the_same_bytes_wherever_it_is_made(project: Path, tmp_path
 
 
 def test_other_test_data_has_another_digest(tmp_path: Path) -> None:
-    from conftest import write_documents
+    from tracked_project import write_documents
 
     from gptmill.tracking.packing import test_digest as digest_of_test_split
 

@@ -31,13 +31,13 @@ ENVIRONMENT = {
 
 
 def project_root(start: str | Path = ".") -> Path:
-    """The folder with dvc.yaml: `DVC_ROOT` inside a stage, else `start` or the nearest folder above it.
+    """The folder with dvc.yaml: `start` or the nearest folder above it.
+
+    Not `DVC_ROOT`: in the copy that `dvc exp run --temp` works in, it still names the original.
 
     Raises:
         UserError: when there is none.
     """
-    if root := os.environ.get("DVC_ROOT"):
-        return Path(root).resolve()
     here = Path(start).resolve()
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").is_file():

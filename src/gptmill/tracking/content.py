@@ -24,6 +24,17 @@ from gptmill.tracking.lineage import lineage
 MAX_POINTS = 2000
 MAX_KEYS = 40
 
+# The files that a model is made from, apart from its data.
+MADE_FROM = (
+    "src",
+    "pipeline",
+    "expectations",
+    "params.yaml",
+    "dvc.yaml",
+    "pyproject.toml",
+    "requirements.lock",
+)
+
 STAGE, FINGERPRINT, COMPLETE = "gptmill.stage", "gptmill.fingerprint", "gptmill.complete"
 PARENT = "gptmill.parent"
 
@@ -170,16 +181,7 @@ def _git(root: Path) -> dict[str, str]:
     commit = _run_git(root, "rev-parse", "HEAD")
     if commit is None:
         return {}
-    inputs = [
-        "src",
-        "pipeline",
-        "expectations",
-        "params.yaml",
-        "dvc.yaml",
-        "pyproject.toml",
-        "requirements.lock",
-    ]
-    changed = _run_git(root, "status", "--porcelain", "--", *inputs)
+    changed = _run_git(root, "status", "--porcelain", "--", *MADE_FROM)
     return {"mlflow.source.git.commit": commit, "gptmill.dirty": "true" if changed else "false"}
 
 
