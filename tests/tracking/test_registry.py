@@ -182,7 +182,7 @@ def test_a_package_is_the_same_bytes_wherever_it_is_made(project: Path, tmp_path
     card = (folder / "README.md").read_text()
     assert "| books | CC0-1.0 | real | 80 |" in card
     assert "| bits_per_byte | 2.5000 |" in card
-    assert "    The array is done" in card
+    assert "````text\nThe array is done\n````" in card
     assert str(project) not in card
 
 

@@ -70,5 +70,5 @@ def _samples(samples: Any) -> list[str]:
     blocks = []
     for entry in entries[:3]:
         text = entry.get("text") or entry["prompt"] + entry["continuation"]
-        blocks.append("\n".join("    " + line for line in text.splitlines()))
+        blocks.append(f"````text\n{text}\n````")
     return ["## Samples", "As it writes, not chosen:", *blocks] if blocks else []
