@@ -61,7 +61,9 @@ def _imports(path: Path, module: str) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             if node.level:
-                raise SystemExit(f"{path}: line {node.lineno}: a relative import; write the full name ({module})")
+                raise SystemExit(
+                    f"{path}: line {node.lineno}: a relative import; write the full name ({module})"
+                )
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
@@ -93,7 +95,9 @@ def main() -> None:
     root = Path(__file__).resolve().parents[1]
     yaml, document, changed = with_code_deps(root)
     if changed and "--check" in sys.argv:
-        sys.exit(f"dvc.yaml: code deps of {', '.join(changed)} are not what they import; run python {sys.argv[0]}")
+        sys.exit(
+            f"dvc.yaml: code deps of {', '.join(changed)} are not what they import; run python {sys.argv[0]}"
+        )
     if changed:
         with (root / "dvc.yaml").open("w", encoding="utf-8") as file:
             yaml.dump(document, file)

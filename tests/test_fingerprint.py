@@ -30,7 +30,9 @@ stages:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "dvc.yaml").write_text(PIPELINE)
-    (tmp_path / "params.yaml").write_text("seed: 1\ntasks:\n  x: {rate: 1e-3, names: [a, b]}\n  y: {rate: 2}\n")
+    (tmp_path / "params.yaml").write_text(
+        "seed: 1\ntasks:\n  x: {rate: 1e-3, names: [a, b]}\n  y: {rate: 2}\n"
+    )
     (tmp_path / "code.py").write_text("print()\n")
     for name in ("folder/z", "folder/a/b", "folder/a.x"):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
@@ -50,7 +52,10 @@ def test_now_equals_what_dvc_locked(project: Path) -> None:
         now, locked = stage_inputs(stage, project), locked_inputs(stage, project)
         assert now == locked
         assert now.fingerprint == locked.fingerprint
-    assert stage_inputs("train@x", project).params == {"seed": 1, "tasks.x": {"rate": 0.001, "names": ["a", "b"]}}
+    assert stage_inputs("train@x", project).params == {
+        "seed": 1,
+        "tasks.x": {"rate": 0.001, "names": ["a", "b"]},
+    }
 
 
 def test_anything_the_stage_stands_on_changes_it(project: Path) -> None:

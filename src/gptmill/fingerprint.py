@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,14 @@ def stage_inputs(stage: str, root: str | Path = ".") -> Inputs:
     """The inputs of a stage as they are now; deps made by earlier stages are taken from dvc.lock."""
     root = Path(root)
     entry = _entry(stage, read_yaml(root / "dvc.yaml")["stages"])
-    lock = _lock(root)
+    lock = read_lock(root)
     made = {out["path"]: out["md5"] for locked in lock.values() for out in locked.get("outs", [])}
     params = read_yaml(root / "params.yaml")
     return Inputs(
         cmd=entry["cmd"],
-        deps={path: made[path] if path in made else _md5(root / path) for path in sorted(entry.get("deps", []))},
+        deps={
+            path: made[path] if path in made else _md5(root / path) for path in sorted(entry.get("deps", []))
+        },
         params={key: _lookup(params, key) for key in sorted(entry.get("params", []))},
     )
 
@@ -53,7 +56,7 @@ def locked_inputs(stage: str, root: str | Path = ".") -> Inputs:
     Raises:
         UserError: when dvc.lock does not hold the stage.
     """
-    lock = _lock(Path(root))
+    lock = read_lock(Path(root))
     if stage not in lock:
         raise UserError(f'dvc.lock holds no finished stage "{stage}"; run `dvc repro` first')
     entry = lock[stage]
@@ -66,12 +69,21 @@ def locked_inputs(stage: str, root: str | Path = ".") -> Inputs:
 
 def locked_stages(root: str | Path = ".") -> list[str]:
     """Names of the stages in dvc.lock."""
-    return sorted(_lock(Path(root)))
+    return sorted(read_lock(Path(root)))
 
 
-def _lock(root: Path) -> dict[str, Any]:
+def read_lock(root: Path) -> dict[str, Any]:
+    """The stages in dvc.lock; the file is parsed again only when it has changed."""
     path = root / "dvc.lock"
-    return dict(read_yaml(path)["stages"]) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    stat = path.stat()
+    return _parse_lock(path.absolute(), stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=4)
+def _parse_lock(path: Path, _mtime: int, _size: int) -> dict[str, Any]:
+    return dict(read_yaml(path)["stages"])
 
 
 def _entry(stage: str, stages: dict[str, Any]) -> dict[str, Any]:
@@ -95,12 +107,22 @@ def _lookup(params: dict[str, Any], key: str) -> Any:
 
 
 def _md5(path: Path) -> str:
+    md5 = dvc_md5(path)
+    if md5 is None:
+        raise UserError(
+            f"{path} is missing: an earlier stage makes it. Run `dvc repro`, which runs what is needed"
+        )
+    return md5
+
+
+def dvc_md5(path: Path) -> str | None:
     """The hash that DVC gives a file, or a folder: the MD5 of its files' list, with ".dir" after it."""
-    if not path.exists():
-        raise UserError(f"{path} is missing: an earlier stage makes it. Run `dvc repro`, which runs what is needed")
-    if path.is_dir():
-        files = [file for file in path.rglob("*") if file.is_file()]
-        listed = [{"md5": _md5(file), "relpath": file.relative_to(path).as_posix()} for file in files]
-        listing = json.dumps(sorted(listed, key=lambda file: file["relpath"]), sort_keys=True)
-        return hashlib.md5(listing.encode("utf-8"), usedforsecurity=False).hexdigest() + ".dir"
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    if path.is_file():
+        return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    if not path.is_dir():
+        return None
+    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+    listing = json.dumps(
+        [{"md5": dvc_md5(files[name]), "relpath": name} for name in sorted(files)], sort_keys=True
+    )
+    return hashlib.md5(listing.encode("utf-8"), usedforsecurity=False).hexdigest() + ".dir"

@@ -27,7 +27,9 @@ PARAMS = Evaluate(batch_size=4, prompts=["The array", "Naïve ▁ "], sample_tok
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("evaluate")
-    texts = [f"The array number {i} is naïve, ▁ and {i * i} is its square.\n\n  Indented.\n" for i in range(120)]
+    texts = [
+        f"The array number {i} is naïve, ▁ and {i * i} is its square.\n\n  Indented.\n" for i in range(120)
+    ]
     splits = ["train"] * 100 + ["validation"] * 10 + ["test"] * 10
     rows = [
         {"id": f"{i:03d}", "text": text, "split": split}
@@ -41,7 +43,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     tokenize(params, root / "documents", root / "tokens")
     torch.manual_seed(0)
-    save_model(build_model("gpt1", vocab_size=320, block_size=16, n_layer=1, n_head=2, n_embd=16), root / "model")
+    save_model(
+        build_model("gpt1", vocab_size=320, block_size=16, n_layer=1, n_head=2, n_embd=16), root / "model"
+    )
     write_json(root / "tasks/t/metrics.json", {"accuracy": 0.5, "majority_accuracy": 0.25, "labels": ["a"]})
     return root
 
@@ -64,7 +68,10 @@ def test_tokens_hold_every_document(project: Path) -> None:
         ids = memoryview(shard).cast("H")[row["start"] : row["start"] + row["tokens"]].tolist()
         assert ids[-1] == tokenizer.eos_id
         assert tokenizer.decode(ids) == rows[row["id"]]["text"]
-        assert (row["bytes"], row["split"]) == (len(rows[row["id"]]["text"].encode()), rows[row["id"]]["split"])
+        assert (row["bytes"], row["split"]) == (
+            len(rows[row["id"]]["text"].encode()),
+            rows[row["id"]]["split"],
+        )
 
 
 def test_figures_are_over_the_test_texts_bytes(project: Path, tmp_path: Path) -> None:

@@ -56,7 +56,9 @@ def test_top_k_of_one_is_greedy(model: GPT) -> None:
 def test_stops_at_the_stop_token(model: GPT) -> None:
     greedy = generate(model, [7], max_new_tokens=10, temperature=0.0)
     stop = greedy[4]
-    assert generate(model, [7], max_new_tokens=10, temperature=0.0, stop_id=stop) == greedy[: greedy.index(stop)]
+    assert (
+        generate(model, [7], max_new_tokens=10, temperature=0.0, stop_id=stop) == greedy[: greedy.index(stop)]
+    )
 
 
 def test_an_empty_prompt_starts_a_document(model: GPT) -> None:

@@ -20,7 +20,14 @@ def reference(model: GPT) -> torch.nn.Module:
     """transformers' model with the same weights; its Conv1D keeps matrices transposed."""
     transformers = pytest.importorskip("transformers")
     config = transformers.OpenAIGPTConfig(
-        vocab_size=97, n_positions=24, n_layer=3, n_head=4, n_embd=32, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0
+        vocab_size=97,
+        n_positions=24,
+        n_layer=3,
+        n_head=4,
+        n_embd=32,
+        resid_pdrop=0,
+        embd_pdrop=0,
+        attn_pdrop=0,
     )
     theirs = transformers.OpenAIGPTLMHeadModel(config)
     ours = model.state_dict()

@@ -37,7 +37,7 @@ def message(raw: dict[str, Any]) -> str:
 
 def test_the_default_is_valid() -> None:
     params = load_everything(ROOT / "params.yaml")
-    assert [source.name for source in params.collect.sources][0] == "numpy"
+    assert next(iter(params.collect.sources)).name == "numpy"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,11 @@ def test_the_default_is_valid() -> None:
         ("pretrain.optimizer.warmup_steps", 99999, r"warmup_steps = 99999 .* must be below max_steps"),
         ("pretrain.model.preset", "gtp1", r"pretrain\.model\.preset: .*'gpt1'; found 'gtp1'"),
         ("tokenize.vocab_size", 10, r"tokenize\.vocab_size: .*greater than or equal to 300; found 10"),
-        ("collect.sources.0.pakage", "x", r'collect\.sources\.0\.pakage: unknown key; did you mean "package"\?'),
+        (
+            "collect.sources.0.pakage",
+            "x",
+            r'collect\.sources\.0\.pakage: unknown key; did you mean "package"\?',
+        ),
         ("collect.sources.0.kind", "docstring", r"collect\.sources\.0: .*'docstring'.*'docstrings', 'files'"),
         ("collect.sources.0.package", "numpy", r"collect\.sources\.0\.package: .*found 'numpy'"),
         ("collect.sources.1.name", "numpy", r"collect: sources share a name: numpy"),

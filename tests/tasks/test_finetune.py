@@ -17,7 +17,9 @@ from gptmill.tokens.tokenizer import train_tokenizer
 
 WORDS = {"animals": "cat dog horse sheep goat cow", "colours": "red green blue black white pink"}
 PARAMS = {
-    "tasks": {"which": {"kind": "provenance", "max_labels": 2, "max_train": 200, "max_eval": 40, "max_tokens": 16}},
+    "tasks": {
+        "which": {"kind": "provenance", "max_labels": 2, "max_train": 200, "max_eval": 40, "max_tokens": 16}
+    },
     "epochs": 6,
     "batch_size": 16,
     "learning_rate": 3e-3,
@@ -40,7 +42,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         split = "train" if i < 200 else "validation" if i < 250 else "test"
         rows.append({"id": f"{i:04d}", "text": text, "split": split, "meta": [("group", group)]})
     schema = pa.schema(
-        [("id", pa.string()), ("text", pa.string()), ("split", pa.string()), ("meta", pa.map_(pa.string(), pa.string()))]
+        [
+            ("id", pa.string()),
+            ("text", pa.string()),
+            ("split", pa.string()),
+            ("meta", pa.map_(pa.string(), pa.string())),
+        ]
     )
     for name in ("documents", "tokens", "pretrained"):
         (root / name).mkdir()
@@ -48,7 +55,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = train_tokenizer([row["text"] for row in rows], 300, "bpe", 0.9995)
     (root / "tokens/tokenizer.model").write_bytes(model)
     torch.manual_seed(0)
-    save_model(build_model("gpt1", vocab_size=300, block_size=16, n_layer=1, n_head=2, n_embd=16), root / "pretrained")
+    save_model(
+        build_model("gpt1", vocab_size=300, block_size=16, n_layer=1, n_head=2, n_embd=16),
+        root / "pretrained",
+    )
     return root
 
 
@@ -89,4 +99,6 @@ def test_learns_writes_and_repeats(project: Path, tmp_path: Path) -> None:
 
     run(project, tmp_path / "b")
     for path in sorted((tmp_path / "a").rglob("*.*")):
-        assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes(), path.name
+        assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes(), (
+            path.name
+        )

@@ -16,7 +16,12 @@ from gptmill.tasks.provenance import MASK, mask, masked_terms, provenance
 
 TASK = Task(kind="provenance", max_labels=2, max_train=3, max_eval=2, max_tokens=16)
 SCHEMA = pa.schema(
-    [("id", pa.string()), ("text", pa.string()), ("split", pa.string()), ("meta", pa.map_(pa.string(), pa.string()))]
+    [
+        ("id", pa.string()),
+        ("text", pa.string()),
+        ("split", pa.string()),
+        ("meta", pa.map_(pa.string(), pa.string())),
+    ]
 )
 
 
@@ -36,7 +41,11 @@ def corpus(folder: Path, groups: dict[str, int]) -> Path:
 def test_largest_groups_their_splits_and_the_limits(tmp_path: Path) -> None:
     data = provenance(TASK, "t", corpus(tmp_path, {"small": 1, "scipy": 4, "numpy": 3}))
     assert data.labels == ["numpy", "scipy"]
-    assert {split: len(examples) for split, examples in data.splits.items()} == {"train": 3, "dev": 2, "test": 2}
+    assert {split: len(examples) for split, examples in data.splits.items()} == {
+        "train": 3,
+        "dev": 2,
+        "test": 2,
+    }
     for split, suffix in (("train", "train"), ("dev", "validation"), ("test", "test")):
         assert all(example.id.endswith(suffix) for example in data.splits[split])
         assert all(example.label in example.id for example in data.splits[split])
@@ -51,12 +60,14 @@ def test_names_are_masked(tmp_path: Path) -> None:
 
 @given(st.text(), st.sampled_from(["numpy", "NumPy", "linalg", "np", "scikit", "Learn", "decomp"]), st.text())
 def test_no_masked_word_is_left_anywhere(before: str, word: str, after: str) -> None:
-    terms = masked_terms([{"group": "scikit-learn", "module": "sklearn.linalg"}, {"group": "numpy", "module": "a._decomp"}])
+    terms = masked_terms(
+        [{"group": "scikit-learn", "module": "sklearn.linalg"}, {"group": "numpy", "module": "a._decomp"}]
+    )
     masked = mask(f"{before} {word} {after}", terms)
     assert word.lower() not in [part.lower() for part in masked.split()]
 
 
-def test_words_of_a_books_title(tmp_path: Path) -> None:
+def test_words_of_a_books_title() -> None:
     terms = masked_terms([{"group": "A-Tale-of-Two-Cities_98-0"}, {"group": "Emma_158-0"}])
     assert {"tale", "two", "cities", "emma"} <= terms
     assert not {"of", "98", "a"} & terms

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gptmill.fingerprint import locked_inputs
+from gptmill.fingerprint import dvc_md5, locked_inputs
 from gptmill.tracking.content import MAX_POINTS, Point, bucket, describe, flatten, key_name, results, thin
 from gptmill.tracking.lineage import upstream
-from gptmill.tracking.publish import dvc_md5
 
 
 def test_thinned_curves_are_even_and_bounded() -> None:

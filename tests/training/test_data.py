@@ -62,7 +62,9 @@ def test_another_seed_is_another_order(stream: TokenStream) -> None:
 
 
 def test_block_longer_than_the_text(stream: TokenStream) -> None:
-    with pytest.raises(UserError, match="block_size = 101 is longer than the train split, which has 101 tokens"):
+    with pytest.raises(
+        UserError, match="block_size = 101 is longer than the train split, which has 101 tokens"
+    ):
         batches(stream, block_size=101)
 
 

@@ -36,7 +36,7 @@ def write_sorted(plan: daft.DataFrame, path: str | Path, schema: pa.Schema, by: 
     """
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         rows = 0
-        for batch in _regroup(plan.sort(by).to_arrow_iter(), schema):
+        for batch in _regroup(plan.sort(list(by)).to_arrow_iter(), schema):
             writer.write_table(batch, row_group_size=ROW_GROUP)
             rows += batch.num_rows
     return rows

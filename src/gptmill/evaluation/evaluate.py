@@ -17,7 +17,9 @@ from gptmill.tokens.shards import TokenStream
 from gptmill.tokens.tokenizer import Tokenizer
 
 
-def evaluate(params: Evaluate, seed: int, *, tokens: Path, model: Path, tasks: Path, reports_out: Path) -> None:
+def evaluate(
+    params: Evaluate, seed: int, *, tokens: Path, model: Path, tasks: Path, reports_out: Path
+) -> None:
     """Write metrics.json, bits_per_byte.csv, samples.json and samples.md to `reports_out`.
 
     Bits per byte are the nats of all text tokens of the test split over ln 2 times its UTF-8 bytes
@@ -46,7 +48,9 @@ def evaluate(params: Evaluate, seed: int, *, tokens: Path, model: Path, tasks: P
             "perplexity": math.exp(ours.nats / ours.tokens),
             "test_bytes": test.bytes,
             "test_tokens": ours.tokens,
-            "tasks": {path.parent.name: _headline(read_json(path)) for path in sorted(tasks.glob("*/metrics.json"))},
+            "tasks": {
+                path.parent.name: _headline(read_json(path)) for path in sorted(tasks.glob("*/metrics.json"))
+            },
         },
     )
     with (reports_out / "bits_per_byte.csv").open("w", newline="") as file:

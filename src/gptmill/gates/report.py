@@ -23,7 +23,7 @@ def report(stage: str, findings: list[Finding], rows: dict[str, int]) -> dict[st
         "stage": stage,
         "success": not failed,
         "expectations": {"evaluated": len(findings), "failed": failed},
-        "rows": rows,
+        "tables": [{"name": name, "rows": count} for name, count in rows.items()],  # a list: no metric of DVC
         "results": [
             {
                 "table": finding.entry.table,

@@ -15,7 +15,14 @@ PRESETS = ("gpt1",)
 
 
 def build_model(
-    preset: str, *, vocab_size: int, block_size: int, n_layer: int, n_head: int, n_embd: int, dropout: float = 0.0
+    preset: str,
+    *,
+    vocab_size: int,
+    block_size: int,
+    n_layer: int,
+    n_head: int,
+    n_embd: int,
+    dropout: float = 0.0,
 ) -> GPT:
     """A new model; its `forward(tokens)` maps `(batch, time)` ids to `(batch, time, vocab_size)` logits."""
     if preset not in PRESETS:

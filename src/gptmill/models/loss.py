@@ -31,7 +31,9 @@ class StreamLoss:
 
 
 @torch.no_grad()
-def stream_loss(model: GPT, stream: TokenStream, batch_size: int, max_tokens: int | None = None) -> StreamLoss:
+def stream_loss(
+    model: GPT, stream: TokenStream, batch_size: int, max_tokens: int | None = None
+) -> StreamLoss:
     """Score the first `max_tokens` tokens of `stream` (all by default).
 
     The stream is cut into windows of `block_size` that don't overlap; an end-of-text token stands before

@@ -55,7 +55,8 @@ def load_seed(path: str | Path = "params.yaml") -> int:
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML 1.2 file, read as DVC reads it (so `1e-3` is a number)."""
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     path = Path(path)
     if not path.is_file():
@@ -82,7 +83,7 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
     """One line for one pydantic error: key, value found, what is allowed, nearest valid key."""
     loc = problem["loc"]
     # Pydantic names a source's kind after its index; the user's file has no such level.
-    shown = [p for i, p in enumerate(loc) if i == 0 or not (isinstance(loc[i - 1], int) and isinstance(p, str) and _is_tag(model, loc[:i], p))]
+    shown = [part for i, part in enumerate(loc) if not (i and _is_tag(model, loc[:i], part))]
     key = ".".join(str(part) for part in shown) or "here"
     message = problem["msg"].removeprefix("Value error, ")
     match problem["type"]:
@@ -137,7 +138,8 @@ def _tag(model: Any) -> str | None:
     return typing.get_args(field.annotation)[0] if field else None
 
 
-def _is_tag(model: Any, loc: tuple[Any, ...], part: str) -> bool:
+def _is_tag(model: Any, loc: tuple[Any, ...], part: Any) -> bool:
+    """Does `part`, after `loc`, name a member of a union rather than a key or an index?"""
     here = _at(model, loc)
     return typing.get_origin(here) in (typing.Union, types.UnionType) and part in map(
         _tag, map(_bare, typing.get_args(here))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+
 from pydantic import Field, model_validator
 
 from gptmill.params import Section, Seed, check, read_yaml

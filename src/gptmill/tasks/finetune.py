@@ -24,6 +24,7 @@ from gptmill.params.finetune import Finetune
 from gptmill.tasks.classifier import Classifier, pack
 from gptmill.tasks.provenance import Dataset, Example, provenance
 from gptmill.tokens.tokenizer import Tokenizer
+from gptmill.training.curves import write_curve
 from gptmill.training.lightning import machine
 from gptmill.training.optimizer import adamw, warmup_linear
 from gptmill.training.resume import Resume
@@ -50,7 +51,8 @@ def finetune(
     data = provenance(task, name, documents)
     tokenizer = Tokenizer.load(tokens / "tokenizer.model")
     encoded = {
-        split: [tokenizer.encode(example.text) for example in examples] for split, examples in data.splits.items()
+        split: [tokenizer.encode(example.text) for example in examples]
+        for split, examples in data.splits.items()
     }
     seed_everything(seed, workers=True, verbose=False)
     gpt = load_model(pretrained)
@@ -59,7 +61,7 @@ def finetune(
 
     module = Finetuning(classifier, params, data, encoded, task.max_tokens, seed)
     saving = Resume(resume, every=100)
-    progress = Progress(params, observe)
+    progress = Progress(observe)
     trainer = Trainer(
         max_steps=module.max_steps,
         gradient_clip_val=params.grad_clip or None,
@@ -75,6 +77,7 @@ def finetune(
         model_out / "model.safetensors",
     )
     write_json(model_out / "config.json", {"labels": data.labels, "model": asdict(gpt.config)})
+    write_curve(progress.rows, reports_out / "train.csv")
     write_confusion(data, predictions["test"], reports_out / "predictions.csv")
     write_json(reports_out / "metrics.json", scores(data, predictions) | {"steps": module.max_steps})
     saving.forget()
@@ -123,12 +126,16 @@ class Finetuning(LightningModule):
             rows = list(range(start, min(start + 64, len(self.encoded[split]))))
             tokens, ends, _ = (part.to(self.device) for part in self.batch(split, rows))
             parts.append(torch.softmax(self.classifier(tokens, ends)[0].float(), dim=1).cpu())
-        return torch.cat(parts).numpy()  # type: ignore[no-any-return]
+        return torch.cat(parts).numpy()
 
     def configure_optimizers(self) -> Any:
         p = self.params
         optimizer = adamw(
-            self.classifier, learning_rate=p.learning_rate, weight_decay=p.weight_decay, beta1=0.9, beta2=0.999
+            self.classifier,
+            learning_rate=p.learning_rate,
+            weight_decay=p.weight_decay,
+            beta1=0.9,
+            beta2=0.999,
         )
         warmup_steps = math.ceil(p.warmup_fraction * self.max_steps)
         schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -158,18 +165,27 @@ class Examples:
 
 
 class Progress(Callback):
-    """The loss to the progress bar and the observer, every ten steps."""
+    """The loss of every tenth step: to the progress bar, the observer and the files."""
 
-    def __init__(self, params: Finetune, observe: Observe) -> None:
-        self.params, self.observe = params, observe
+    def __init__(self, observe: Observe) -> None:
+        self.observe = observe
+        self.rows: list[dict[str, float]] = []
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.global_step % 10 == 0:
-            loss = float(outputs["loss"])
+        step = trainer.global_step
+        if step % 10 == 0 or step == trainer.max_steps:
+            loss = float(outputs["loss"].detach())
             pl_module.log("train_loss", loss, prog_bar=True, logger=False)
-            self.observe({"train_loss": loss}, trainer.global_step)
+            self.rows.append({"step": step, "train_loss": loss})
+            self.observe({"train_loss": loss}, step)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]
 
 
 def scores(data: Dataset, predictions: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
@@ -189,7 +205,8 @@ def scores(data: Dataset, predictions: dict[str, np.ndarray[Any, Any]]) -> dict[
 
 def _accuracy(labels: list[str], examples: list[Example], probabilities: np.ndarray[Any, Any]) -> float:
     predicted = [labels[i] for i in probabilities.argmax(axis=1)]
-    return sum(p == e.label for p, e in zip(predicted, examples, strict=True)) / len(examples)
+    right = [guess == example.label for guess, example in zip(predicted, examples, strict=True)]
+    return right.count(True) / len(right)
 
 
 def write_predictions(data: Dataset, predictions: dict[str, np.ndarray[Any, Any]], path: Path) -> None:

@@ -49,7 +49,9 @@ def provenance(task: Task, name: str, source: Path) -> Dataset:
     rows = pq.read_table(source / "documents.parquet", columns=columns).to_pylist()
     metas = [dict(row["meta"]) for row in rows]
     sizes = Counter(meta["group"] for row, meta in zip(rows, metas, strict=True) if row["split"] == "train")
-    labels = sorted(group for group, _ in sorted(sizes.items(), key=lambda g: (-g[1], g[0]))[: task.max_labels])
+    labels = sorted(
+        group for group, _ in sorted(sizes.items(), key=lambda g: (-g[1], g[0]))[: task.max_labels]
+    )
     if len(labels) < 2:
         raise UserError(
             f"finetune.tasks.{name} asks which group (package, file) a document comes from, and the corpus has "

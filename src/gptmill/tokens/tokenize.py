@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import daft
 import numpy as np
@@ -48,12 +49,12 @@ def tokenize(params: Tokenize, source: Path, out: Path) -> None:
     tokenizer = Tokenizer(model)
     dtype = token_dtype(tokenizer.vocab_size)
 
-    encode = Encode(str(out / "tokenizer.model"), dtype.str)
+    encode: Any = Encode(str(out / "tokenizer.model"), dtype.str)
     documents = daft.read_parquet(str(path)).select("id", "text", "split")
     splits = {}
     with pq.ParquetWriter(out / "documents.parquet", INDEX, compression="zstd") as index:
         for split in SPLITS:
-            plan = documents.where(col("split") == split).select("id", encode(col("text")).unnest()).sort("id")
+            plan = documents.where(f"split = '{split}'").select("id", encode(col("text")).unnest()).sort("id")
             rows = list(write_shards(_rows(plan), out, split, dtype.itemsize, params.shard_tokens))
             index.write_table(pa.Table.from_pylist(rows, INDEX))
             splits[split] = {

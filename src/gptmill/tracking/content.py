@@ -11,7 +11,7 @@ import math
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def results(stage: str, description: Description, root: Path) -> Results:
         for key, value in flatten(metrics).items()
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     }
-    curves = list(_curves(folder / "losses.csv"))
+    curves = [point for path in sorted(folder.glob("*.csv")) for point in _curves(path)]
     last = max((point.step for point in curves), default=int(figures.get("steps", 0)))
     files = [(path, "reports") for path in sorted(folder.glob("*")) if path.is_file()]
     tags = {}
@@ -156,19 +156,18 @@ def _verdict(report: dict[str, Any]) -> str:
     return f"{verdict}, {counts['evaluated'] - counts['failed']} of {counts['evaluated']} expectations"
 
 
-def _curves(path: Path) -> Iterator[Point]:
-    """The points of a CSV with a column `step`; an empty field was not measured."""
-    if not path.is_file():
-        return iter(())
+def _curves(path: Path) -> list[Point]:
+    """The points of a CSV with a column `step`, none of another; an empty field was not measured."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     points = [
         Point(key, float(text), int(row["step"]))
         for row in rows
+        if "step" in row
         for key, text in row.items()
         if text and key != "step"
     ]
-    return iter(thin(points, max((point.step for point in points), default=0)))
+    return thin(points, max((point.step for point in points), default=0))
 
 
 def _text(value: Any) -> str:

@@ -6,24 +6,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gptmill.fingerprint import Inputs, locked_inputs
-from gptmill.params import read_yaml
+from gptmill.fingerprint import Inputs, locked_inputs, read_lock
 
 
 def locked_outs(root: Path) -> dict[str, dict[str, str]]:
     """Stage → path → MD5 of everything that dvc.lock records as made."""
-    path = root / "dvc.lock"
-    stages = read_yaml(path)["stages"] if path.is_file() else {}
     return {
-        stage: {out["path"]: out["md5"] for out in entry.get("outs", [])} for stage, entry in stages.items()
+        stage: {out["path"]: out["md5"] for out in entry.get("outs", [])}
+        for stage, entry in read_lock(root).items()
     }
 
 
 def locked_deps(root: Path) -> dict[str, list[str]]:
     """Stage → paths that it read, as dvc.lock records them."""
-    path = root / "dvc.lock"
-    stages = read_yaml(path)["stages"] if path.is_file() else {}
-    return {stage: [dep["path"] for dep in entry.get("deps", [])] for stage, entry in stages.items()}
+    return {stage: [dep["path"] for dep in entry.get("deps", [])] for stage, entry in read_lock(root).items()}
 
 
 def upstream(deps: Iterable[str], root: Path) -> list[str]:

@@ -6,15 +6,13 @@ never ran here because DVC took their outs from its run cache. Nothing that is t
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptmill.errors import UserError
-from gptmill.fingerprint import Inputs, locked_inputs, locked_stages
+from gptmill.fingerprint import Inputs, dvc_md5, locked_inputs, locked_stages
 from gptmill.params import check
 from gptmill.params.register import Register
 from gptmill.tracking.client import absolute, connect, project_root, reason, store_root, tracking_uri
@@ -134,17 +132,3 @@ def stale_outs(stage: str, root: Path) -> str | None:
         if path.startswith(("reports/", "models/package")) and dvc_md5(root / path) != md5:
             return path
     return None
-
-
-def dvc_md5(path: Path) -> str | None:
-    """The MD5 that DVC records for a file or folder, or None when it doesn't exist."""
-    if path.is_file():
-        return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    if not path.is_dir():
-        return None
-    files = sorted(
-        (file for file in path.rglob("*") if file.is_file()), key=lambda file: file.relative_to(path).parts
-    )
-    entries = [{"md5": dvc_md5(file), "relpath": file.relative_to(path).as_posix()} for file in files]
-    text = json.dumps(entries, sort_keys=True)
-    return hashlib.md5(text.encode("utf-8"), usedforsecurity=False).hexdigest() + ".dir"

@@ -23,7 +23,7 @@ class Continuation(PythonModel):
 
     def predict(
         self,
-        context: Any,  # noqa: ARG002
+        context: Any,
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> list[str]:

@@ -1,19 +1,29 @@
-"""Plots of training, for people."""
+"""Curves of training: files for DVC and MLflow, a picture for people."""
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
+Rows = list[dict[str, float]]
 
-def draw_losses(rows: list[dict[str, float]], unigram_loss: float, path: Path) -> None:
+
+def write_curve(rows: Rows, path: Path) -> None:
+    """`rows` as CSV, the keys of the first as its header."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def draw_losses(train: Rows, validation: Rows, unigram_loss: float, path: Path) -> None:
     """Train and validation loss over the steps, with the unigram model's as the line to be below."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
-    steps = [row["step"] for row in rows]
-    axes.plot(steps, [row["train_loss"] for row in rows], label="train")
-    axes.plot(steps, [row["val_loss"] for row in rows], label="validation")
+    for rows, key, label in ((train, "train_loss", "train"), (validation, "val_loss", "validation")):
+        axes.plot([row["step"] for row in rows], [row[key] for row in rows], label=label)
     axes.axhline(unigram_loss, color="grey", linestyle="--", label="unigram model, validation")
     axes.set(xlabel="step", ylabel="loss (nats per token)", title="Pretraining")
     axes.legend()

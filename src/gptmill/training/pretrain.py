@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from gptmill.models.loss import stream_loss, unigram_loss
 from gptmill.outs import write_json
 from gptmill.params.pretrain import Optimizer, Pretrain
 from gptmill.tokens.shards import TokenStream
-from gptmill.training.curves import draw_losses
+from gptmill.training.curves import draw_losses, write_curve
 from gptmill.training.data import Batches
 from gptmill.training.lightning import machine
 from gptmill.training.optimizer import adamw, warmup_cosine
@@ -30,7 +29,13 @@ Observe = Callable[[dict[str, float], int], None]
 
 
 def pretrain(
-    params: Pretrain, seed: int, tokens: Path, model_out: Path, reports_out: Path, resume: Path, observe: Observe
+    params: Pretrain,
+    seed: int,
+    tokens: Path,
+    model_out: Path,
+    reports_out: Path,
+    resume: Path,
+    observe: Observe,
 ) -> None:
     """Train on `tokens` and write the model (`model_out`), figures and curves (`reports_out`).
 
@@ -69,17 +74,15 @@ def pretrain(
             "steps": params.max_steps,
             "tokens": params.max_steps * params.batch_size * params.model.block_size,
             "epochs": round(params.max_steps * params.batch_size / _windows(train, params), 4),
-            "train_loss": curves.rows[-1]["train_loss"],
+            "train_loss": curves.train[-1]["train_loss"],
             "val_loss": final.per_token,
             "val_bits_per_byte": final.nats / math.log(2) / validation.bytes,
             "unigram_loss": unigram.per_token,
         },
     )
-    with (reports_out / "losses.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(curves.rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(curves.rows)
-    draw_losses(curves.rows, unigram.per_token, reports_out / "losses.png")
+    write_curve(curves.train, reports_out / "train.csv")
+    write_curve(curves.validation, reports_out / "validation.csv")
+    draw_losses(curves.train, curves.validation, unigram.per_token, reports_out / "losses.png")
     saving.forget()
 
 
@@ -130,25 +133,24 @@ class Pretraining(LightningModule):
 class Curves(Callback):
     """Losses over the steps: rows for the files, and everything to the observer.
 
-    Losses are summed on the device and read every `log_every` steps: `self.log` at each step would cost
+    Losses stay on the device and are read every `log_every` steps: `self.log` at each step would cost
     more than a small model's forward pass.
     """
 
-    def __init__(self, params: Pretrain, validation: TokenStream, observe: Observe) -> None:
-        self.params, self.validation, self.observe = params, validation, observe
-        self.rows: list[dict[str, float]] = []
-        self.sums = {"log": 0.0, "eval": 0.0}  # of train losses since the last log and evaluation
-        self.counts = {"log": 0, "eval": 0}
-        self._pending: list[Tensor] = []
-        self._since = (0.0, 0)
+    def __init__(self, params: Pretrain, stream: TokenStream, observe: Observe) -> None:
+        self.params, self.stream, self.observe = params, stream, observe
+        self.train: list[dict[str, float]] = []  # step, train_loss (mean since the row before), learning_rate
+        self.validation: list[dict[str, float]] = []  # step, val_loss
+        self._losses: list[Tensor] = []
+        self._clock = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._since = (time.perf_counter(), trainer.global_step)
+        self._clock = time.perf_counter()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._pending.append(outputs["loss"].detach())
+        self._losses.append(outputs["loss"].detach())
         step = trainer.global_step
         last = step == self.params.max_steps
         if step % self.params.log_every == 0 or last:
@@ -156,56 +158,49 @@ class Curves(Callback):
         if step % self.params.eval_every == 0 or last:
             self._evaluate(trainer, pl_module, step)
 
-    def _settle(self) -> None:
-        """Move the losses since the last look from the device into the sums."""
-        values = torch.stack(self._pending).tolist() if self._pending else []
-        self._pending.clear()
-        for key in self.sums:
-            self.sums[key] += sum(values)
-            self.counts[key] += len(values)
-
-    def _mean(self, key: str) -> float:
-        mean = self.sums[key] / max(1, self.counts[key])
-        self.sums[key], self.counts[key] = 0.0, 0
-        return mean
-
     def _log(self, trainer: Trainer, module: LightningModule, step: int) -> None:
-        self._settle()
-        loss = self._mean("log")
+        losses = torch.stack(self._losses).tolist()
+        self._losses.clear()
+        loss = sum(losses) / len(losses)
         if not math.isfinite(loss):
             raise UserError(
                 f"the training loss is {loss} at step {step}: training has diverged. "
                 f"Lower pretrain.optimizer.learning_rate (now {self.params.optimizer.learning_rate}), "
                 "or raise warmup_steps."
             )
+        row = {"step": step, "train_loss": loss, "learning_rate": trainer.optimizers[0].param_groups[0]["lr"]}
+        self.train.append(row)
         now = time.perf_counter()
-        before, before_step = self._since
-        per_step = self.params.batch_size * self.params.model.block_size
-        speed = (step - before_step) * per_step / max(1e-9, now - before)
-        self._since = (now, step)
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        tokens = len(losses) * self.params.batch_size * self.params.model.block_size
+        speed = tokens / max(1e-9, now - self._clock)
+        self._clock = now
         module.log("train_loss", loss, prog_bar=True, logger=False)
-        self.observe({"train_loss": loss, "learning_rate": rate, "tokens_per_second": speed}, step)
+        self.observe({key: row[key] for key in ("train_loss", "learning_rate")}, step)
+        self.observe({"tokens_per_second": speed}, step)
 
     def _evaluate(self, trainer: Trainer, module: Any, step: int) -> None:
-        self._settle()
         start = time.perf_counter()
-        loss = stream_loss(module.model, self.validation, self.params.batch_size, self.params.eval_tokens).per_token
-        train_loss = self._mean("eval")
-        self.rows.append({"step": step, "train_loss": train_loss, "val_loss": loss})
+        loss = stream_loss(
+            module.model, self.stream, self.params.batch_size, self.params.eval_tokens
+        ).per_token
+        self.validation.append({"step": step, "val_loss": loss})
         self.observe({"val_loss": loss}, step)
         if trainer.is_global_zero:
-            print(f"step {step}/{self.params.max_steps}  train_loss {train_loss:.4f}  val_loss {loss:.4f}", flush=True)
-        self._since = (self._since[0] + time.perf_counter() - start, self._since[1])
+            train_loss = self.train[-1]["train_loss"] if self.train else math.nan
+            print(
+                f"step {step}/{self.params.max_steps}  train_loss {train_loss:.4f}  val_loss {loss:.4f}",
+                flush=True,
+            )
+        self._clock += time.perf_counter() - start
 
     def state_dict(self) -> dict[str, Any]:
-        self._settle()
-        return {"rows": self.rows, "sums": self.sums, "counts": self.counts}
+        losses = torch.stack(self._losses).tolist() if self._losses else []
+        return {"train": self.train, "validation": self.validation, "losses": losses}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows, self.sums, self.counts = state_dict["rows"], state_dict["sums"], state_dict["counts"]
+        self.train, self.validation = state_dict["train"], state_dict["validation"]
+        self._losses = [torch.tensor(loss) for loss in state_dict["losses"]]
 
 
 def _windows(train: TokenStream, params: Pretrain) -> int:
     return (len(train) - 1) // params.model.block_size
-

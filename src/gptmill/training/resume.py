@@ -62,7 +62,9 @@ class Resume(Callback):
             self._save(trainer)
         if self._signal is not None:
             name = signal.Signals(self._signal).name
-            print(f"stopped by {name} after step {step}; the same command goes on from there", file=sys.stderr)
+            print(
+                f"stopped by {name} after step {step}; the same command goes on from there", file=sys.stderr
+            )
             sys.exit(128 + self._signal)
 
     def _save(self, trainer: Trainer) -> None:

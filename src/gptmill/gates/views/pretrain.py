@@ -23,26 +23,27 @@ def tables(root: Path) -> dict[str, pd.DataFrame]:
     metrics = figures(read_object(root, f"{REPORTS}/metrics.json"))
     return {
         "metrics": pd.DataFrame([{"metrics": f"{REPORTS}/metrics.json"} | metrics]),
-        "losses": losses(root / REPORTS / "losses.csv"),
+        "losses": losses(root / REPORTS),
     }
 
 
-def losses(path: Path) -> pd.DataFrame:
-    """point (`val_loss@200`), step, curve, loss, finite; fields left empty were not measured.
+def losses(folder: Path) -> pd.DataFrame:
+    """point (`val_loss@200`), step, curve, loss, finite: all curves in the folder's CSV files.
 
-    `finite` is told apart here, since pandas reads both an empty field and `nan` as missing, and most
-    expectations pass over what is missing.
+    Fields left empty were not measured. `finite` is told apart here, since pandas reads both an empty
+    field and `nan` as missing, and most expectations pass over what is missing.
     """
-    if not path.is_file():
-        raise UserError(f"{path} does not exist; `dvc repro` makes it")
     points = []
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            step = row.pop("step")
-            for curve, field in row.items():
-                if field:
-                    loss = _number(field)
-                    points.append((f"{curve}@{step}", int(step), curve, loss, finite(loss)))
+    for path in sorted(folder.glob("*.csv")):
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                step = row.pop("step")
+                for curve, field in row.items():
+                    if field:
+                        loss = _number(field)
+                        points.append((f"{curve}@{step}", int(step), curve, loss, finite(loss)))
+    if not points:
+        raise UserError(f"{folder} holds no losses (CSV files with a column step); `dvc repro` makes them")
     return pd.DataFrame(points, columns=["point", "step", "curve", "loss", "finite"])
 
 

@@ -1,0 +1,181 @@
+"""The main job, end to end: `dvc repro` from real text to a registered GPT, again, changed, and broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import SOURCES, Project, make_project
+
+STAGES = {
+    "params",
+    "collect",
+    "clean",
+    "dedupe",
+    "tokenize",
+    "pretrain",
+    "finetune@provenance",
+    "evaluate",
+    "register",
+}
+GATES = {
+    f"gate@{stage}"
+    for stage in ("collect", "clean", "dedupe", "tokenize", "pretrain", "finetune", "evaluate")
+}
+
+
+@pytest.fixture
+def restored(project: Project) -> Iterator[Project]:
+    """The project, put back as it was after the test."""
+    names = ("params.yaml", "dvc.lock", "expectations/clean.yaml", "src/gptmill/evaluation/samples.py")
+    before = {name: (project.root / name).read_bytes() for name in names}
+    yield project
+    for name, content in before.items():
+        (project.root / name).write_bytes(content)
+    assert project.run("dvc", "checkout", "-q").returncode == 0
+
+
+def test_every_stage_and_gate_is_recorded(project: Project) -> None:
+    listed = json.loads(project.run("dvc", "status", "--json").stdout)
+    assert listed == {}
+    lock = (project.root / "dvc.lock").read_text()
+    assert {name for name in STAGES | GATES if f"\n  {name}:" in lock} == STAGES | GATES
+    assert str(project.root) not in lock
+
+
+def test_the_model_has_learned(project: Project) -> None:
+    metrics = json.loads((project.root / "reports/evaluate/metrics.json").read_text())
+    assert metrics["bits_per_byte"] < metrics["unigram_bits_per_byte"]
+    task = metrics["tasks"]["provenance"]
+    assert task["accuracy"] > task["majority_accuracy"]
+    shown = project.run("dvc", "metrics", "show").stdout
+    assert "bits_per_byte" in shown
+    plots = project.run("dvc", "plots", "show")
+    assert plots.returncode == 0, plots.stdout
+    page = (project.root / "dvc_plots/index.html").read_text()
+    assert "val_loss" in page
+    assert "bits_per_byte.csv" in page
+
+
+def test_again_does_nothing_and_says_so(project: Project) -> None:
+    done = project.run("dvc", "repro")
+    assert done.returncode == 0
+    assert "Data and pipelines are up to date." in done.stdout
+    assert "Running stage" not in done.stdout
+
+
+def test_another_clone_gives_the_same_lock(project: Project, tmp_path: Path) -> None:
+    other = make_project(tmp_path / "elsewhere" / "clone")
+    env = {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
+    done = other.run("dvc", "repro", **env)
+    assert done.returncode == 0, done.stdout
+    assert (other.root / "dvc.lock").read_text() == (project.root / "dvc.lock").read_text()
+
+
+def test_the_registered_model_continues_prompts(project: Project) -> None:
+    prompt = "The graph is"
+    cli = project.run("gptmill", "generate", prompt, "--max-new-tokens", "8", "--seed", "3")
+    assert cli.returncode == 0, cli.stdout
+    assert prompt in cli.stdout
+    code = (
+        "import mlflow, sys\n"
+        "mlflow.set_tracking_uri(sys.argv[1])\n"
+        "model = mlflow.pyfunc.load_model('models:/gptmill@champion')\n"
+        "print(model.predict(['The graph is', 'Return'], params={'max_new_tokens': 8, 'seed': 3}))\n"
+    )
+    uri = f"sqlite:///{project.root}/mlflow.db"
+    served = project.run("python", "-c", code, uri, MLFLOW_ALLOW_PICKLE_DESERIALIZATION="false")
+    assert served.returncode == 0, served.stdout
+    assert prompt in served.stdout
+
+
+def test_changed_evaluation_does_not_train(restored: Project) -> None:
+    restored.set_params({"evaluate.sample_tokens": 9})
+    assert restored.repro() == ["params", "evaluate", "gate@evaluate", "register"]
+
+
+def test_edited_evaluation_code_does_not_train(restored: Project) -> None:
+    restored.edit("src/gptmill/evaluation/samples.py", lambda text: text + "\n# edited\n")
+    assert set(json.loads(restored.run("dvc", "status", "--json").stdout)) == {"evaluate"}
+
+
+def test_changed_threshold_that_passes_reruns_one_gate(restored: Project) -> None:
+    restored.edit("expectations/clean.yaml", lambda text: text + "\n# edited\n")
+    assert restored.repro() == ["gate@clean"]
+
+
+def test_failed_gate_stops_the_flow(restored: Project) -> None:
+    rule = "\n  - expect_table_row_count_to_be_between: {min_value: 10000000}\n"
+    restored.edit("expectations/clean.yaml", lambda text: text.rstrip() + rule)
+    lock = (restored.root / "dvc.lock").read_text()
+    done = restored.run("dvc", "repro")
+    assert done.returncode != 0
+    assert "gate@clean failed: 1 of" in done.stdout
+    assert "10000000" in done.stdout
+    assert "Data Docs: .gptmill/data_docs/clean/index.html" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "Running stage 'dedupe'" not in done.stdout
+    assert (restored.root / "dvc.lock").read_text() == lock
+
+
+def test_mistake_in_params_stops_before_any_work(restored: Project) -> None:
+    restored.edit("params.yaml", lambda text: text.replace("top_k:", "top_kk:"))
+    done = restored.run("dvc", "repro")
+    assert done.returncode != 0
+    assert 'evaluate.top_kk: unknown key; did you mean "top_k"?' in done.stdout
+    assert "Traceback" not in done.stdout
+    assert done.stdout.count("Running stage") == 1
+
+
+def test_bad_source_leaves_nothing_behind(restored: Project, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "fine"}\n{"text": broken}\n')
+    source = {"name": "bad", "kind": "files", "path": str(tmp_path), "licence": "CC0-1.0"}
+    restored.set_params({"collect.sources": [source]})
+    lock = (restored.root / "dvc.lock").read_text()
+    done = restored.run("dvc", "repro")
+    assert done.returncode != 0
+    assert "a.jsonl" in done.stdout
+    assert "line 2" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (restored.root / "data/collect").exists()
+    assert not list((restored.root / "data").glob(".*partial"))
+    assert "collect:" in lock
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_stopped_training_is_not_recorded(restored: Project, number: int) -> None:
+    restored.set_params({"pretrain.max_steps": 100_000, "pretrain.checkpoint_every": 10})
+    process = subprocess.Popen(
+        ["dvc", "repro", "pretrain"],
+        cwd=restored.root,
+        env=restored.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list((restored.root / ".gptmill/resume").glob("*/last.ckpt")):
+        assert time.monotonic() < deadline, process.kill()
+        time.sleep(0.2)
+    pids = subprocess.run(
+        ["pgrep", "-f", "python -m pipeline.pretrain"], capture_output=True, text=True
+    ).stdout.split()
+    ours = [int(pid) for pid in pids if Path(f"/proc/{pid}/cwd").resolve() == restored.root.resolve()]
+    for pid in ours:
+        os.kill(pid, number)
+    text = process.communicate(timeout=120)[0]
+    assert process.returncode != 0, text
+    assert "failed to reproduce 'pretrain'" in text
+    assert "max_steps: 100000" not in (restored.root / "dvc.lock").read_text()
+    assert not (restored.root / "models/pretrain").exists()
+
+
+def test_two_sources_are_in_the_model_card(project: Project) -> None:
+    card = (project.root / "models/package/README.md").read_text()
+    assert all(source in card for source in SOURCES)
