@@ -9,7 +9,7 @@ repro: $(VENV)/installed  ## the whole flow; what hasn't changed isn't done agai
 	dvc repro
 
 test: $(VENV)/installed  ## all tests, the end-to-end run included
-	pytest -n 2
+	pytest -n 2 --dist loadfile
 
 lint: $(VENV)/installed  ## style, types, and that dvc.yaml names the code that each stage imports
 	ruff check .
@@ -18,7 +18,7 @@ lint: $(VENV)/installed  ## style, types, and that dvc.yaml names the code that 
 	python scripts/code_deps.py --check
 
 ui: $(VENV)/installed  ## MLflow's UI on the runs made here
-	gptmill ui
+	mlflow ui --backend-store-uri "sqlite:///$(CURDIR)/mlflow.db"
 
 # torch first: its exact version decides which build of it the rest is installed beside.
 $(VENV)/installed: requirements.lock pyproject.toml

@@ -9,12 +9,14 @@ from gptmill.fingerprint import stage_inputs
 from gptmill.outs import new_outs, read_json
 from gptmill.params import load, load_seed
 from gptmill.params.evaluate import Evaluate
+from gptmill.threads import share_cores
 
 
 def main() -> None:
     params, seed = load("evaluate", Evaluate), load_seed()
     inputs = stage_inputs("evaluate")
 
+    share_cores()
     from gptmill.evaluation.evaluate import evaluate
     from gptmill.tracking.observer import tracked_run
 

@@ -10,6 +10,7 @@ from gptmill.fingerprint import stage_inputs
 from gptmill.outs import new_outs
 from gptmill.params import load, load_seed
 from gptmill.params.finetune import Finetune
+from gptmill.threads import share_cores
 
 
 def main() -> None:
@@ -20,6 +21,7 @@ def main() -> None:
     stage = f"finetune@{name}"
     inputs = stage_inputs(stage)
 
+    share_cores()
     from gptmill.tasks.finetune import finetune
     from gptmill.tracking.observer import tracked_run
 

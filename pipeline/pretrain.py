@@ -9,12 +9,14 @@ from gptmill.fingerprint import stage_inputs
 from gptmill.outs import new_outs
 from gptmill.params import load, load_seed
 from gptmill.params.pretrain import Pretrain
+from gptmill.threads import share_cores
 
 
 def main() -> None:
     params, seed = load("pretrain", Pretrain), load_seed()
     inputs = stage_inputs("pretrain")
 
+    share_cores()
     from gptmill.tracking.observer import tracked_run
     from gptmill.training.pretrain import pretrain
 

@@ -56,7 +56,7 @@ class Project:
         bin_folder = str(Path(sys.executable).parent)
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW", "DVC"))}
         path = f"{bin_folder}{os.pathsep}{kept['PATH']}"
-        return kept | {"PATH": path, "PYTHONPATH": str(self.root / "src"), "OMP_WAIT_POLICY": "passive"}
+        return kept | {"PATH": path, "PYTHONPATH": str(self.root / "src")}
 
     def repro(self, *args: str) -> list[str]:
         """`dvc repro`, which must succeed; the stages that it ran, in order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -31,14 +32,18 @@ GATES = {
 
 
 @pytest.fixture
-def restored(project: Project) -> Iterator[Project]:
-    """The project, put back as it was after the test."""
+def restored(project: Project, tmp_path: Path) -> Iterator[Project]:
+    """The project, put back as it was after the test: what Git keeps by copy, the rest from DVC's cache."""
     names = ("params.yaml", "dvc.lock", "expectations/clean.yaml", "src/gptmill/evaluation/samples.py")
     before = {name: (project.root / name).read_bytes() for name in names}
+    shutil.copytree(project.root / "reports", tmp_path / "reports")
     yield project
     for name, content in before.items():
         (project.root / name).write_bytes(content)
-    assert project.run("dvc", "checkout", "-q").returncode == 0
+    shutil.rmtree(project.root / "reports")
+    shutil.copytree(tmp_path / "reports", project.root / "reports")
+    done = project.run("dvc", "checkout", "-q")
+    assert json.loads(project.run("dvc", "status", "--json").stdout) == {}, done.stdout
 
 
 def test_every_stage_and_gate_is_recorded(project: Project) -> None:
@@ -134,8 +139,9 @@ def test_mistake_in_params_stops_before_any_work(restored: Project) -> None:
 
 
 def test_bad_source_leaves_nothing_behind(restored: Project, tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text('{"text": "fine"}\n{"text": broken}\n')
-    source = {"name": "bad", "kind": "files", "path": str(tmp_path), "licence": "CC0-1.0"}
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/a.jsonl").write_text('{"text": "fine"}\n{"text": broken}\n')
+    source = {"name": "bad", "kind": "files", "path": str(tmp_path / "texts"), "licence": "CC0-1.0"}
     restored.set_params({"collect.sources": [source]})
     lock = (restored.root / "dvc.lock").read_text()
     done = restored.run("dvc", "repro")
@@ -151,6 +157,7 @@ def test_bad_source_leaves_nothing_behind(restored: Project, tmp_path: Path) -> 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_stopped_training_is_not_recorded(restored: Project, number: int) -> None:
     restored.set_params({"pretrain.max_steps": 100_000, "pretrain.checkpoint_every": 10})
+    shutil.rmtree(restored.root / ".gptmill/resume", ignore_errors=True)
     process = subprocess.Popen(
         ["dvc", "repro", "pretrain"],
         cwd=restored.root,
@@ -161,7 +168,8 @@ def test_stopped_training_is_not_recorded(restored: Project, number: int) -> Non
     )
     deadline = time.monotonic() + 120
     while not list((restored.root / ".gptmill/resume").glob("*/last.ckpt")):
-        assert time.monotonic() < deadline, process.kill()
+        assert time.monotonic() < deadline, "training wrote no checkpoint"
+        assert process.poll() is None, process.communicate()[0]
         time.sleep(0.2)
     pids = subprocess.run(
         ["pgrep", "-f", "python -m pipeline.pretrain"], capture_output=True, text=True
