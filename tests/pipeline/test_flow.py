@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -187,3 +189,18 @@ def test_stopped_training_is_not_recorded(restored: Project, number: int) -> Non
 def test_two_sources_are_in_the_model_card(project: Project) -> None:
     card = (project.root / "models/package/README.md").read_text()
     assert all(source in card for source in SOURCES)
+
+
+def test_the_commands_of_the_readme(restored: Project) -> None:
+    readme = (restored.root / "README.md").read_text()
+    blocks = re.findall(r"```bash\n(.*?)```", readme, re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines()]
+    assert 'gptmill generate "The array is"' in commands
+    assert any(command.startswith("dvc exp run -S") for command in commands)
+    for command in commands:
+        done = restored.run(*shlex.split(command))
+        assert done.returncode == 0, f"{command}\n{done.stdout}"
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    done = restored.run("python", "-c", code)
+    assert done.returncode == 0, done.stdout
+    assert "The array is" in done.stdout

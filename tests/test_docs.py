@@ -1,0 +1,44 @@
+"""The README's figures are those of the committed reports, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gptmill.outs import read_json
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_figures_are_the_reports() -> None:
+    evaluate = read_json(ROOT / "reports/evaluate/metrics.json")
+    pretrain = read_json(ROOT / "reports/pretrain/metrics.json")
+    task = evaluate["tasks"]["provenance"]
+    for figure in (
+        f"**{evaluate['bits_per_byte']:.3f}**",
+        f"{evaluate['xz_bits_per_byte']:.3f}",
+        f"{evaluate['unigram_bits_per_byte']:.3f}",
+        f"{evaluate['test_bytes']:,} bytes",
+        f"{pretrain['parameters']:,} parameters",
+        f"{pretrain['tokens']:,} tokens",
+        f"| {task['accuracy']:.3f} | {task['majority_accuracy']:.3f} |",
+    ):
+        assert figure in README, figure
+
+
+def test_the_sample_is_one_of_the_reports() -> None:
+    samples = [sample["text"].strip() for sample in read_json(ROOT / "reports/evaluate/samples.json")]
+    assert any(sample in README for sample in samples)
+
+
+@pytest.mark.parametrize(
+    "page", sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/*.md")) + ["README.md"]
+)
+def test_links_lead_somewhere(page: str) -> None:
+    folder = (ROOT / page).parent
+    for target in re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (folder / target).exists(), target
