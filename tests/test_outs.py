@@ -42,6 +42,19 @@ def test_leftovers_of_a_kill_are_removed(tmp_path: Path) -> None:
         assert list(a.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "SLURM_PROCID"])
+def test_other_processes_of_a_training_touch_no_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with new_outs(tmp_path / "a") as (first,):
+        (first / "weights").write_text("1")
+        with monkeypatch.context() as other:
+            other.setenv(name, "1")
+            with new_outs(tmp_path / "a") as (second,):
+                (second / "weights").write_text("2")
+    assert (tmp_path / "a/weights").read_text() == "1"
+
+
 def test_json_depends_on_the_value_only(tmp_path: Path) -> None:
     write_json(tmp_path / "a", {"b": 1, "a": [1.5, "é"]})
     write_json(tmp_path / "b", {"a": [1.5, "é"], "b": 1})

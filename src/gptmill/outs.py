@@ -7,7 +7,9 @@ only hidden `.<name>.partial` folders, which its next run removes.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,12 @@ def new_outs(*paths: str | Path) -> Iterator[list[Path]]:
     """Yield one new, empty folder for each out in `paths`; rename all to their names on success.
 
     Existing outs are replaced only then. If the body raises, they stay and the new ones are removed.
+    Where several processes train together, only what the first one writes counts.
     """
+    if not is_first_process():
+        with tempfile.TemporaryDirectory() as scratch:
+            yield [Path(tempfile.mkdtemp(dir=scratch)) for _ in paths]
+        return
     finals = [Path(path) for path in paths]
     partials = [final.with_name(f".{final.name}.partial") for final in finals]
     for partial in partials:
@@ -33,6 +40,11 @@ def new_outs(*paths: str | Path) -> Iterator[list[Path]]:
     finally:
         for partial in partials:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def is_first_process() -> bool:
+    """Is this the only process of the stage, or the first of those that train together?"""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
 
 
 def write_json(path: str | Path, value: Any) -> None:

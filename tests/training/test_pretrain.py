@@ -78,8 +78,13 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(tokens: Path, out: Path, wait: float = 0.0) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", RUN, str(tokens), str(out), str(wait), json.dumps(PARAMS)]
+def start(
+    tokens: Path, out: Path, wait: float = 0.0, params: dict[str, Any] = PARAMS
+) -> subprocess.Popen[str]:
+    script = out / "run.py"  # a file: Lightning starts it again for each further device
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(RUN)
+    command = [sys.executable, str(script), str(tokens), str(out), str(wait), json.dumps(params)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -147,3 +152,16 @@ def test_divergence_is_an_error_and_not_a_model(tokens: Path, tmp_path: Path) ->
     with pytest.raises(UserError, match=r"the training loss is (nan|inf) at step \d+.*learning_rate"):
         pretrain(Pretrain.model_validate(wild), 3, tokens, tmp_path, tmp_path, tmp_path / "r", ignore)
     assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_two_devices_give_the_curve_of_one(tokens: Path, tmp_path: Path) -> None:
+    """Two processes over gloo share each batch; without dropout only rounding differs."""
+    still = PARAMS | {"model": PARAMS["model"] | {"dropout": 0.0}}
+    for devices in (1, 2):
+        process = start(tokens, tmp_path / str(devices), params=still | {"devices": devices})
+        text = process.communicate(timeout=200)[0]
+        assert process.returncode == 0, text
+    one, two = (np.loadtxt(tmp_path / n / "reports/train.csv", delimiter=",", skiprows=1) for n in "12")
+    np.testing.assert_allclose(one, two, rtol=1e-4)
+    one, two = (np.loadtxt(tmp_path / n / "reports/validation.csv", delimiter=",", skiprows=1) for n in "12")
+    np.testing.assert_allclose(one, two, rtol=1e-4)

@@ -8,7 +8,6 @@ the torn run by its fingerprint and fills it up from the stage's files.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gptmill.fingerprint import Inputs
+from gptmill.outs import is_first_process
 from gptmill.tracking.buffer import Buffer, Pending
 from gptmill.tracking.client import connect, project_root, reason, tracking_uri
 from gptmill.tracking.content import Description, Point, describe, flatten, key_name, results
@@ -58,8 +58,7 @@ def tracked_run(
     root = root or project_root()
     steps = total_steps or flatten(inputs.params).get(f"{stage}.max_steps")
     run = Run(stage, inputs, root, uri or tracking_uri(root), steps)
-    first = all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
-    if not first:
+    if not is_first_process():
         yield run
         return
     run.start()

@@ -159,9 +159,10 @@ class Curves(Callback):
             self._evaluate(trainer, pl_module, step)
 
     def _log(self, trainer: Trainer, module: LightningModule, step: int) -> None:
-        losses = torch.stack(self._losses).tolist()
+        steps = len(self._losses)
+        # The mean over the steps and, where several devices train, over their shares of each batch.
+        loss = float(trainer.strategy.reduce(torch.stack(self._losses).mean(), reduce_op="mean"))
         self._losses.clear()
-        loss = sum(losses) / len(losses)
         if not math.isfinite(loss):
             raise UserError(
                 f"the training loss is {loss} at step {step}: training has diverged. "
@@ -171,7 +172,7 @@ class Curves(Callback):
         row = {"step": step, "train_loss": loss, "learning_rate": trainer.optimizers[0].param_groups[0]["lr"]}
         self.train.append(row)
         now = time.perf_counter()
-        tokens = len(losses) * self.params.batch_size * self.params.model.block_size
+        tokens = steps * self.params.batch_size * self.params.model.block_size
         speed = tokens / max(1e-9, now - self._clock)
         self._clock = now
         module.log("train_loss", loss, prog_bar=True, logger=False)

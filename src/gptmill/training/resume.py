@@ -70,8 +70,9 @@ class Resume(Callback):
     def _save(self, trainer: Trainer) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = self.folder / "last.ckpt.partial"
-        trainer.save_checkpoint(partial)
-        partial.replace(self.folder / "last.ckpt")
+        trainer.save_checkpoint(partial)  # all processes take part, the first one writes
+        if trainer.is_global_zero:
+            partial.replace(self.folder / "last.ckpt")
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         for number, handler in self._handlers.items():
