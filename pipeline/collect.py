@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+
 from gptmill.errors import run
 from gptmill.outs import new_outs
-from gptmill.params import load
-from gptmill.params.collect import Collect
+from gptmill.params import load, read_yaml
+from gptmill.params.collect import Collect, Files
 
 
 def main() -> None:
     params = load("collect", Collect)
+    deps = read_yaml("dvc.yaml")["stages"]["collect"]["deps"]
+    for source in params.sources:
+        if isinstance(source, Files) and source.path not in deps:
+            print(
+                f"gptmill: warning: source {source.name}: DVC reruns collect when params.yaml changes, not when "
+                f"files of {source.path} do. To have them watched, add that path to the deps of collect in dvc.yaml.",
+                file=sys.stderr,
+            )
 
     from gptmill.corpus.collect import collect
 

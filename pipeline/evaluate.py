@@ -9,11 +9,13 @@ from gptmill.fingerprint import stage_inputs
 from gptmill.outs import new_outs, read_json
 from gptmill.params import load, load_seed
 from gptmill.params.evaluate import Evaluate
+from gptmill.params.finetune import Finetune
 from gptmill.threads import share_cores
 
 
 def main() -> None:
     params, seed = load("evaluate", Evaluate), load_seed()
+    tasks = load("finetune", Finetune).tasks
     inputs = stage_inputs("evaluate")
 
     share_cores()
@@ -26,7 +28,7 @@ def main() -> None:
             seed,
             tokens=Path("data/tokens"),
             model=Path("models/pretrain"),
-            tasks=Path("reports/finetune"),
+            tasks={name: Path(f"reports/finetune/{name}/metrics.json") for name in tasks},
             reports_out=reports,
         )
     metrics = read_json("reports/evaluate/metrics.json")

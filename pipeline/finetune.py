@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def main() -> None:
     from gptmill.tasks.finetune import finetune
     from gptmill.tracking.observer import tracked_run
 
+    resume = Path(".gptmill/resume") / inputs.fingerprint
     with (
         tracked_run(stage, inputs) as observer,
         new_outs(f"models/finetune/{name}", f"reports/finetune/{name}") as (model, reports),
@@ -38,9 +40,10 @@ def main() -> None:
             pretrained=Path("models/pretrain"),
             model_out=model,
             reports_out=reports,
-            resume=Path(".gptmill/resume") / inputs.fingerprint,
+            resume=resume,
             observe=observer.log_metrics,
         )
+    shutil.rmtree(resume, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -6,17 +6,14 @@ run at once, and a change that is no mistake reruns nothing by itself.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from gptmill.errors import run
+from gptmill.outs import write_json
 from gptmill.params.everything import load_everything
 
 
 def main() -> None:
     load_everything()
-    token = Path("data/gates/params.json")
-    token.parent.mkdir(parents=True, exist_ok=True)
-    token.write_text('{"stage": "params"}\n', encoding="utf-8")
+    write_json("data/gates/params.json", {"stage": "params"})
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from gptmill.errors import run
@@ -26,6 +27,7 @@ def main() -> None:
         new_outs("models/pretrain", "reports/pretrain") as (model, reports),
     ):
         pretrain(params, seed, Path("data/tokens"), model, reports, resume, observer.log_metrics)
+    shutil.rmtree(resume, ignore_errors=True)
 
 
 if __name__ == "__main__":

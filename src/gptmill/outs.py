@@ -48,9 +48,16 @@ def is_first_process() -> bool:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as JSON that depends on nothing but the value: sorted keys, a closing newline."""
+    """Write `value` as JSON that depends on nothing but the value: sorted keys, a closing newline.
+
+    A reader sees all of the file or none.
+    """
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(path)
 
 
 def read_json(path: str | Path) -> Any:

@@ -52,7 +52,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(project: Path, out: Path) -> None:
     out.mkdir()
-    paths = {"tokens": project / "tokens", "model": project / "model", "tasks": project / "tasks"}
+    paths = {
+        "tokens": project / "tokens",
+        "model": project / "model",
+        "tasks": {"t": project / "tasks/t/metrics.json"},
+    }
     evaluate(PARAMS, 3, reports_out=out, **paths)
 
 

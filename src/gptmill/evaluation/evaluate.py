@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gptmill.evaluation.references import stream_text, xz_bytes
 from gptmill.evaluation.samples import draw_samples, samples_as_markdown
 from gptmill.models import load_model
@@ -18,7 +20,7 @@ from gptmill.tokens.tokenizer import Tokenizer
 
 
 def evaluate(
-    params: Evaluate, seed: int, *, tokens: Path, model: Path, tasks: Path, reports_out: Path
+    params: Evaluate, seed: int, *, tokens: Path, model: Path, tasks: dict[str, Path], reports_out: Path
 ) -> None:
     """Write metrics.json, bits_per_byte.csv, samples.json and samples.md to `reports_out`.
 
@@ -26,9 +28,9 @@ def evaluate(
     (end-of-text tokens apart), so they compare across tokenizers.
 
     Args:
-        tasks: folder with a folder for each task that holds metrics.json.
+        tasks: name and metrics.json of each task.
     """
-    gpt = load_model(model)
+    gpt = load_model(model).to("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = Tokenizer.load(tokens / "tokenizer.model")
     test = TokenStream(tokens, "test")
     ours = stream_loss(gpt, test, params.batch_size)
@@ -48,9 +50,7 @@ def evaluate(
             "perplexity": math.exp(ours.nats / ours.tokens),
             "test_bytes": test.bytes,
             "test_tokens": ours.tokens,
-            "tasks": {
-                path.parent.name: _headline(read_json(path)) for path in sorted(tasks.glob("*/metrics.json"))
-            },
+            "tasks": {name: _headline(read_json(path)) for name, path in sorted(tasks.items())},
         },
     )
     with (reports_out / "bits_per_byte.csv").open("w", newline="") as file:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from gptmill.errors import UserError
 from gptmill.gates.engine import start_great_expectations, validate
@@ -35,15 +34,7 @@ def gate(stage: str, root: Path = Path()) -> None:
     with new_outs(root / docs) as (folder,):
         findings = validate(entries, expectations, tables, folder, suite)
     rows = {name: len(table) for name, table in tables.items()}
-    _write(root / report_path, report(stage, findings, rows))
+    write_json(root / report_path, report(stage, findings, rows))
     if not all(finding.success for finding in findings):
         raise UserError(failure(stage, findings, f"{docs}/index.html", report_path, suite))
-    _write(root / token_path, token(stage, root, looked_at.passes(root)))
-
-
-def _write(path: Path, value: dict[str, Any]) -> None:
-    """Write JSON to a temporary sibling and rename it: a reader sees all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    write_json(partial, value)
-    partial.replace(path)
+    write_json(root / token_path, token(stage, root, looked_at.passes(root)))

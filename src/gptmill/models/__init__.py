@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
+from torch import nn
 
 from gptmill.errors import UserError, nearest
 from gptmill.models.gpt import GPT, GPTConfig
@@ -34,9 +35,14 @@ def build_model(
 
 def save_model(model: GPT, folder: str | Path) -> None:
     """Write `model.safetensors` and `config.json`: the same weights give the same bytes."""
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(weights, Path(folder) / "model.safetensors")
+    save_weights(model, Path(folder) / "model.safetensors")
     write_json(Path(folder) / "config.json", asdict(model.config))
+
+
+def save_weights(module: nn.Module, path: Path) -> None:
+    """All parameters of a module as safetensors, written by us: a full disk stays an `OSError`."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    path.write_bytes(save(weights))
 
 
 def load_model(folder: str | Path) -> GPT:

@@ -26,7 +26,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 class Section(BaseModel):
     """A mapping of params.yaml: unknown keys are refused, nothing is converted, nothing changes later."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 S = TypeVar("S", bound=Section)
@@ -90,6 +90,10 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
         case "extra_forbidden":
             allowed = _fields(_at(model, loc[:-1]))
             return f"{key}: unknown key{nearest(str(loc[-1]), allowed)} Allowed here: {', '.join(allowed)}"
+        case "union_tag_invalid":
+            found = problem["ctx"]["tag"]
+            allowed = _tags(_at(model, loc))
+            return f'{key}.kind: "{found}" is no kind{nearest(found, allowed)} Allowed: {", ".join(allowed)}'
         case "missing":
             return f"{key}: missing; params.yaml must set it"
         case "value_error":
@@ -138,9 +142,12 @@ def _tag(model: Any) -> str | None:
     return typing.get_args(field.annotation)[0] if field else None
 
 
+def _tags(union: Any) -> list[str]:
+    """The kinds that the members of a union stand for."""
+    return [tag for member in typing.get_args(union) if (tag := _tag(_bare(member)))]
+
+
 def _is_tag(model: Any, loc: tuple[Any, ...], part: Any) -> bool:
     """Does `part`, after `loc`, name a member of a union rather than a key or an index?"""
     here = _at(model, loc)
-    return typing.get_origin(here) in (typing.Union, types.UnionType) and part in map(
-        _tag, map(_bare, typing.get_args(here))
-    )
+    return typing.get_origin(here) in (typing.Union, types.UnionType) and part in _tags(here)

@@ -51,7 +51,7 @@ class Files(Section):
 
 
 class HuggingFace(Section):
-    """Files of a dataset on the Hugging Face hub, by name and revision."""
+    """Files of a dataset on the Hugging Face hub, by name and revision (best a commit: branches move)."""
 
     name: Name
     kind: Literal["huggingface"]

@@ -61,7 +61,7 @@ class Pretrain(Section):
     log_every: PositiveInt
     checkpoint_every: PositiveInt
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
-    devices: Literal["auto"] | PositiveInt
+    devices: Literal["auto", 1, 2, 3, 4, 5, 6, 7, 8]
     precision: Literal["auto", "fp32", "bf16"]
 
     @model_validator(mode="after")

@@ -15,17 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
-from safetensors.torch import save_file
 from torch import Tensor
 
-from gptmill.models import load_model
+from gptmill.models import load_model, save_weights
 from gptmill.outs import write_json
 from gptmill.params.finetune import Finetune
 from gptmill.tasks.classifier import Classifier, pack
 from gptmill.tasks.provenance import Dataset, Example, provenance
 from gptmill.tokens.tokenizer import Tokenizer
 from gptmill.training.curves import write_curve
-from gptmill.training.lightning import machine
+from gptmill.training.lightning import make_trainer
 from gptmill.training.optimizer import adamw, warmup_linear
 from gptmill.training.resume import Resume
 
@@ -62,25 +61,24 @@ def finetune(
     module = Finetuning(classifier, params, data, encoded, task.max_tokens, seed)
     saving = Resume(resume, every=100)
     progress = Progress(observe)
-    trainer = Trainer(
+    trainer = make_trainer(
         max_steps=module.max_steps,
-        gradient_clip_val=params.grad_clip or None,
+        grad_clip=params.grad_clip,
         callbacks=[progress, saving],
-        **machine("auto", 1, "auto"),
+        accelerator="auto",
+        devices=1,
+        precision="auto",
     )
     trainer.fit(module, ckpt_path=saving.checkpoint, weights_only=True)
+    classifier.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU
 
     predictions = {split: module.predict(split) for split in ("dev", "test")}
     write_predictions(data, predictions, model_out / "predictions.parquet")
-    save_file(
-        {key: value.detach().cpu().contiguous() for key, value in classifier.state_dict().items()},
-        model_out / "model.safetensors",
-    )
+    save_weights(classifier, model_out / "model.safetensors")
     write_json(model_out / "config.json", {"labels": data.labels, "model": asdict(gpt.config)})
     write_curve(progress.rows, reports_out / "train.csv")
     write_confusion(data, predictions["test"], reports_out / "predictions.csv")
     write_json(reports_out / "metrics.json", scores(data, predictions) | {"steps": module.max_steps})
-    saving.forget()
 
 
 class Finetuning(LightningModule):
@@ -124,7 +122,9 @@ class Finetuning(LightningModule):
         parts = []
         for start in range(0, len(self.encoded[split]), 64):
             rows = list(range(start, min(start + 64, len(self.encoded[split]))))
-            tokens, ends, _ = (part.to(self.device) for part in self.batch(split, rows))
+            tokens, ends, _ = (
+                part.to(self.classifier.head.weight.device) for part in self.batch(split, rows)
+            )
             parts.append(torch.softmax(self.classifier(tokens, ends)[0].float(), dim=1).cpu())
         return torch.cat(parts).numpy()
 

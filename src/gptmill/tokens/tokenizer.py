@@ -51,13 +51,8 @@ class Tokenizer:
 
     def decode(self, ids: list[int]) -> str:
         """The text of `ids`; bytes that are no UTF-8 become U+FFFD, special tokens nothing."""
-        # Control tokens split the list: SentencePiece would drop them, but may glue what is around them.
         text: str = self._processor.decode([i for i in ids if i != self.eos_id])
         return text
-
-    def piece(self, token: int) -> str:
-        """The vocabulary's entry for one id, for people to read."""
-        return str(self._processor.id_to_piece(token))
 
 
 def train_tokenizer(

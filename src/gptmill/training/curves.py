@@ -18,8 +18,10 @@ def write_curve(rows: Rows, path: Path) -> None:
 
 def draw_losses(train: Rows, validation: Rows, unigram_loss: float, path: Path) -> None:
     """Train and validation loss over the steps, with the unigram model's as the line to be below."""
+    import matplotlib
     from matplotlib.figure import Figure
 
+    matplotlib.rcdefaults()  # a matplotlibrc of the user's must not show in an out
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for rows, key, label in ((train, "train_loss", "train"), (validation, "val_loss", "validation")):

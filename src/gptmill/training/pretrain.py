@@ -21,7 +21,7 @@ from gptmill.params.pretrain import Optimizer, Pretrain
 from gptmill.tokens.shards import TokenStream
 from gptmill.training.curves import draw_losses, write_curve
 from gptmill.training.data import Batches
-from gptmill.training.lightning import machine
+from gptmill.training.lightning import make_trainer
 from gptmill.training.optimizer import adamw, warmup_cosine
 from gptmill.training.resume import Resume
 
@@ -40,7 +40,8 @@ def pretrain(
     """Train on `tokens` and write the model (`model_out`), figures and curves (`reports_out`).
 
     Args:
-        resume: folder for the state of an unfinished run with the same fingerprint; removed at the end.
+        resume: folder for the state of an unfinished run with the same fingerprint; the caller removes it
+            once the outs are in place.
         observe: told metrics by name and step; must not raise.
 
     Raises:
@@ -52,11 +53,13 @@ def pretrain(
     module = Pretraining(model, params, seed, train)
     saving = Resume(resume, params.checkpoint_every)
     curves = Curves(params, validation, observe)
-    trainer = Trainer(
+    trainer = make_trainer(
         max_steps=params.max_steps,
-        gradient_clip_val=params.optimizer.grad_clip or None,
+        grad_clip=params.optimizer.grad_clip,
         callbacks=[curves, saving],
-        **machine(params.accelerator, params.devices, params.precision),
+        accelerator=params.accelerator,
+        devices=params.devices,
+        precision=params.precision,
     )
     if saving.checkpoint:
         print(f"going on from {saving.checkpoint}")
@@ -64,6 +67,7 @@ def pretrain(
     if not trainer.is_global_zero:
         return
 
+    model.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU
     final = stream_loss(model, validation, params.batch_size)
     unigram = unigram_loss(train, validation)
     save_model(model, model_out)
@@ -83,7 +87,6 @@ def pretrain(
     write_curve(curves.train, reports_out / "train.csv")
     write_curve(curves.validation, reports_out / "validation.csv")
     draw_losses(curves.train, curves.validation, unigram.per_token, reports_out / "losses.png")
-    saving.forget()
 
 
 class Pretraining(LightningModule):
@@ -146,6 +149,7 @@ class Curves(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._clock = time.perf_counter()
+        self._losses = [loss.to(pl_module.device) for loss in self._losses]
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -9,7 +9,6 @@ or code never meet it, and is renamed into place, so that a kill in the middle o
 from __future__ import annotations
 
 import random
-import shutil
 import signal
 import sys
 from pathlib import Path
@@ -35,10 +34,6 @@ class Resume(Callback):
         """Where to go on from, if a run with this fingerprint was stopped."""
         path = self.folder / "last.ckpt"
         return path if path.is_file() else None
-
-    def forget(self) -> None:
-        """Remove the state: the stage has finished."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # After Lightning's own handlers, which would end the process with exit code 0.

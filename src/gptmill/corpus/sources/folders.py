@@ -86,10 +86,16 @@ def find_files(path: str, where: str) -> Found:
 def _below(folder: Path) -> list[Path]:
     """All files below `folder` except hidden ones; links to folders are not followed."""
     files = []
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
         files += [Path(parent, name) for name in names if not name.startswith(".")]
     return files
+
+
+def _unreadable(error: OSError) -> None:
+    raise UserError(
+        f"{error.filename}: the folder can't be read ({error.strerror}); mend that, or move it away"
+    )
 
 
 def _fixed_prefix(pattern: str) -> Path:
