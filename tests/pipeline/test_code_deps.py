@@ -9,6 +9,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from ruamel.yaml import YAML
+
+from gptmill.params.finetune import Finetune
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,3 +79,10 @@ def test_data_stages_start_light(stage: str) -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_finetune_depends_on_every_field_of_its_recipe() -> None:
+    """dvc.yaml lists them one by one, so that a new task doesn't train the others again."""
+    entry = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]["finetune"]["do"]
+    fields = {f"finetune.{name}" for name in Finetune.model_fields if name != "tasks"}
+    assert set(entry["params"]) == {"seed", "finetune.tasks.${key}", *fields}

@@ -5,20 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from gptmill.tracking.content import MAX_KEYS, MAX_POINTS, Point, bucket, key_name
 
-
-@dataclass
-class Pending:
-    """Points with their time in milliseconds, parameters, tags, and files with their folder."""
-
-    points: list[tuple[Point, int]] = field(default_factory=list)
-    params: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    files: list[tuple[Path, str]] = field(default_factory=list)
+Timed = tuple[Point, int]  # a point and when it was measured, in milliseconds
 
 
 class Buffer:
@@ -27,7 +17,7 @@ class Buffer:
     def __init__(self, total_steps: int | None) -> None:
         self.total_steps = total_steps
         self._lock = threading.Lock()
-        self._pending = Pending()
+        self._points: list[Timed] = []
         self._kept: dict[str, tuple[int, int]] = {}  # metric → bucket of its last point, number of points
 
     def add_metrics(self, values: Mapping[str, float], step: int) -> None:
@@ -36,32 +26,23 @@ class Buffer:
         with self._lock:
             for key, value in values.items():
                 if self._begins(key, here):
-                    self._pending.points.append((Point(key_name(key), float(value), step), now))
+                    self._points.append((Point(key_name(key), float(value), step), now))
 
-    def add(self, more: Pending) -> None:
-        """Keep everything in `more` as it is."""
+    def add(self, more: list[Timed]) -> None:
+        """Keep all of `more`."""
         with self._lock:
-            self._pending.points += more.points
-            self._pending.params |= more.params
-            self._pending.tags |= more.tags
-            self._pending.files += more.files
+            self._points += more
 
-    def take(self) -> Pending:
+    def take(self) -> list[Timed]:
         """All of it; `put_back` when it could not be sent."""
         with self._lock:
-            pending, self._pending = self._pending, Pending()
-            return pending
+            points, self._points = self._points, []
+            return points
 
-    def put_back(self, unsent: Pending) -> None:
-        """Undo `take`: what came since then stays behind it, and wins."""
+    def put_back(self, unsent: list[Timed]) -> None:
+        """Undo `take`; what came since then stays behind it."""
         with self._lock:
-            newer = self._pending
-            self._pending = Pending(
-                unsent.points + newer.points,
-                unsent.params | newer.params,
-                unsent.tags | newer.tags,
-                unsent.files + newer.files,
-            )
+            self._points = unsent + self._points
 
     def _begins(self, key: str, here: int) -> bool:
         if key not in self._kept and len(self._kept) >= MAX_KEYS:

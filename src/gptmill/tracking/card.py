@@ -64,11 +64,7 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def _samples(samples: Any) -> list[str]:
-    """A section with up to three samples: entries with `prompt` and `text` or `continuation`."""
-    entries = samples if isinstance(samples, list) else samples.get("samples", [])
-    blocks = []
-    for entry in entries[:3]:
-        text = entry.get("text") or entry["prompt"] + entry["continuation"]
-        blocks.append(f"````text\n{text}\n````")
+def _samples(samples: list[dict[str, Any]]) -> list[str]:
+    """A section with up to three samples."""
+    blocks = [f"````text\n{sample['text']}\n````" for sample in samples[:3]]
     return ["## Samples", "As it writes, not chosen:", *blocks] if blocks else []

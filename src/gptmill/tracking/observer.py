@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from gptmill.fingerprint import Inputs
 from gptmill.outs import is_first_process
-from gptmill.tracking.buffer import Buffer, Pending
+from gptmill.tracking.buffer import Buffer, Timed
 from gptmill.tracking.client import connect, project_root, reason, tracking_uri
-from gptmill.tracking.content import Description, Point, describe, flatten, key_name, results
+from gptmill.tracking.content import Description, Point, describe, flatten, results
 from gptmill.tracking.runs import (
     fill_run,
     find_runs,
@@ -48,15 +48,14 @@ def tracked_run(
     *,
     root: Path | None = None,
     uri: str | None = None,
-    total_steps: int | None = None,
 ) -> Iterator[Run]:
     """Observe the body as the run of `stage`; at its end, the stage's reports must be in place.
 
     So it stands around `new_outs`, not within. With several processes of one training, only the first is
-    observed. `total_steps`, by default `<stage>.max_steps` of the parameters, decides how curves are thinned.
+    observed.
     """
     root = root or project_root()
-    steps = total_steps or flatten(inputs.params).get(f"{stage}.max_steps")
+    steps = flatten(inputs.params).get(f"{stage}.max_steps")
     run = Run(stage, inputs, root, uri or tracking_uri(root), steps)
     if not is_first_process():
         yield run
@@ -88,18 +87,6 @@ class Run:
     def log_metrics(self, values: Mapping[str, float], step: int) -> None:
         """Remember values of metrics at a step; curves are thinned to 2,000 points."""
         self._buffer.add_metrics(values, step)
-
-    def log_params(self, params: Mapping[str, Any]) -> None:
-        """Remember what was decided at run time (a device, a precision); params.yaml is logged anyway."""
-        self._buffer.add(Pending(params={key_name(key): str(value)[:6000] for key, value in params.items()}))
-
-    def set_tags(self, tags: Mapping[str, Any]) -> None:
-        """Remember tags."""
-        self._buffer.add(Pending(tags={key_name(key): str(value)[:5000] for key, value in tags.items()}))
-
-    def log_artifact(self, path: str | Path, folder: str = "") -> None:
-        """Remember a file, which is read when it is sent; report files are sent anyway."""
-        self._buffer.add(Pending(files=[(Path(path).absolute(), folder)]))
 
     def start(self) -> None:
         """Start sending."""
@@ -138,11 +125,11 @@ class Run:
                 return
 
     def _send(self, session: Session) -> None:
-        pending = self._buffer.take()
+        points = self._buffer.take()
         try:
-            session.send(pending)
+            session.send(points)
         except BaseException:
-            self._buffer.put_back(pending)
+            self._buffer.put_back(points)
             raise
         self._heard()
 
@@ -184,25 +171,14 @@ class Session:
         """Add the machine's load to the buffer when it is time."""
         if figures := system.sample():
             now = int(time.time() * 1000)
-            buffer.add(Pending([(Point(key, value, self.samples), now) for key, value in figures.items()]))
+            buffer.add([(Point(key, value, self.samples), now) for key, value in figures.items()])
             self.samples += 1
 
-    def send(self, pending: Pending) -> None:
-        """Log everything in `pending` but the points that an earlier process has logged."""
-        if self.done:
-            return
-        from mlflow.entities import Param, RunTag
-
-        new = [(point, at) for point, at in pending.points if point.step > self.last_steps.get(point.key, -1)]
-        log_points(self.client, self.run_id, new)
-        if pending.params or pending.tags:
-            self.client.log_batch(
-                self.run_id,
-                params=[Param(key, value) for key, value in pending.params.items()],
-                tags=[RunTag(key, value) for key, value in pending.tags.items()],
-            )
-        for path, folder in pending.files:
-            self.client.log_artifact(self.run_id, str(path), folder)
+    def send(self, points: list[Timed]) -> None:
+        """Log all points but those that an earlier process has logged."""
+        if not self.done:
+            new = [(point, at) for point, at in points if point.step > self.last_steps.get(point.key, -1)]
+            log_points(self.client, self.run_id, new)
 
     def end(self, status: str, heard: Any) -> None:
         """Complete the run from the stage's files, or mark it as failed or killed."""
