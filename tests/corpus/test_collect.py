@@ -158,7 +158,7 @@ def test_docstrings_of_an_installed_package(tmp_path: Path) -> None:
         ({"name": "s", "kind": "files", "path": "x"}, "sources.0.licence: missing"),
         (
             {"name": "s", "kind": "file", "path": "x", "licence": "MIT"},
-            "'docstrings', 'files', 'huggingface', 'url'",
+            "Allowed: docstrings, files, huggingface, url",
         ),
         (files("s", Path("x"), encoding="utf8-8"), 'unknown encoding.*did you mean "utf-?8"'),
         (files("s", Path("x"), encoding="hex"), "unknown encoding 'hex'"),

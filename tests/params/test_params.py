@@ -90,7 +90,7 @@ def test_all_mistakes_are_told_at_once(raw: dict[str, Any]) -> None:
 
 def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path, raw: dict[str, Any]) -> None:
     # YAML 1.1 readers take 1e-3 for a text.
-    text = (ROOT / "params.yaml").read_text().replace("learning_rate: 2.0e-3", "learning_rate: 2e-3")
+    text = (ROOT / "params.yaml").read_text().replace("learning_rate: 1.0e-3  #", "learning_rate: 2e-3  #")
     (tmp_path / "params.yaml").write_text(text)
     assert load("pretrain", Pretrain, tmp_path / "params.yaml").optimizer.learning_rate == 0.002
     assert load_seed(tmp_path / "params.yaml") == raw["seed"]
