@@ -66,7 +66,9 @@ DOCS: dict[str, Limits] = {
     "stop_words_any_case": {"min": 2},
     # Gopher, repetition
     "duplicate_line_ratio": {"max": 0.3},
-    "duplicate_line_char_ratio": {"max": 0.2},  # FineWeb: 0.01, too strict where each parameter has a type line
+    "duplicate_line_char_ratio": {
+        "max": 0.2
+    },  # FineWeb: 0.01, too strict where each parameter has a type line
     "duplicate_paragraph_ratio": {"max": 0.4},  # 0.3; scene breaks of novels repeat
     "duplicate_paragraph_char_ratio": {"max": 0.2},
     # 0.20, 0.18, 0.16; a phrase said twice in 30 words is a fifth of them.
@@ -85,4 +87,10 @@ DOCS: dict[str, Limits] = {
     "newline_word_ratio": {"max": 0.4},  # 0.3; for the same reason
 }
 
-PRESETS: dict[str, dict[str, Limits]] = {"gopher": GOPHER, "c4": C4, "fineweb": FINEWEB, "docs": DOCS}
+PRESETS: dict[str, dict[str, Limits]] = {
+    "gopher": GOPHER,
+    "c4": C4,
+    "fineweb": FINEWEB,
+    "docs": DOCS,
+    "none": {},
+}
