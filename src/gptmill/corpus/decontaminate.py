@@ -101,7 +101,8 @@ class Hits:
     document: Ints
     gram: Ints
     documents_of: NDArray[np.int32]  # for each n-gram, in how many training documents it stands
-    words: dict[int, int]  # of each document that was hit
+    hit: Ints  # all documents with n-grams of the table, ascending
+    words: Ints  # how many each of them has
 
 
 class Table:
@@ -133,26 +134,33 @@ class Table:
             "document", find(word_hashes(col("text"))).alias("hits")
         )
         times = np.zeros(sum(map(len, self.grams.values())), np.int32)
-        documents, grams, words = [np.empty(0, np.int64)], [np.empty(0, np.int64)], dict[int, int]()
+        none = np.empty(0, np.int64)
+        documents, grams, hit, words = [none], [none], [none], [none]
         for batch in plan.to_arrow_iter():
             number, length = batch["document"].to_numpy(), pc.struct_field(batch["hits"], "words").to_numpy()
             gram, bounds = flat(pc.struct_field(batch["hits"], "grams"))
-            gram = gram.astype(np.int64)
             np.add.at(times, gram, 1)
             rare = times[gram] <= max_documents
             documents.append(np.repeat(number, np.diff(bounds))[rare])
             grams.append(gram[rare])
-            hit = np.flatnonzero(np.diff(bounds))
-            words.update(zip(number[hit].tolist(), length[hit].tolist(), strict=True))
+            hit.append(number[np.diff(bounds) > 0])
+            words.append(length[np.diff(bounds) > 0])
+        order = np.argsort(np.concatenate(hit))
         gram = np.concatenate(grams)
         rare = times[gram] <= max_documents  # now that all were counted
-        return Hits(np.concatenate(documents)[rare], gram[rare], times, words)
+        return Hits(
+            np.concatenate(documents)[rare],
+            gram[rare],
+            times,
+            np.concatenate(hit)[order],
+            np.concatenate(words)[order],
+        )
 
     def judge(self, hits: Hits, params: Decontaminate) -> Contaminated:
         """The documents that share enough with an example, each with the one it shares most with."""
         documents, example, overlap = self._overlaps(hits, params.max_documents)
         of_set = np.searchsorted(self.offset, example, side="right") - 1
-        words = np.array([hits.words[d] for d in documents.tolist()], np.int64)
+        words = hits.words[np.searchsorted(hits.hit, documents)]
         share = overlap / np.minimum(self.size[example], words - self.n[of_set] + 1)
         enough = np.flatnonzero(share >= params.min_share)
         # By document; within it the largest share first, then the first example.

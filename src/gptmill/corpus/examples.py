@@ -44,7 +44,8 @@ def _cells(path: Path, columns: list[str | int], where: str) -> Iterator[tuple[s
 
 def _txt(path: Path, _columns: list[str | int], _where: str) -> Iterator[dict[str | int, Any]]:
     with path.open(encoding="utf-8") as file:
-        yield from ({"text": line.rstrip("\n")} for line in file)
+        for line in file:
+            yield {"text": line.rstrip("\n")}
 
 
 def _tsv(path: Path, columns: list[str | int], where: str) -> Iterator[dict[str | int, Any]]:

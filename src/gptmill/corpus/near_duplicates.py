@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -140,13 +140,13 @@ def sign(source: Path, ids: pa.Array, params: Dedupe, seed: int, scratch: Path) 
     plan = documents.with_column("words", words(col("text"))).select(
         "id",
         length(col("text")).alias("length"),
-        (col("words") != "").alias("has_words"),
+        length(col("words")).alias("word_length"),
         *(xxh3(col("words"), seed=seed).alias(f"words{seed}") for seed in (0, 1)),
         *quality,
         signature.alias("signature"),
     )
-    names = ["length", "has_words", "words0", "words1", *quality]
-    columns: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
+    names = ["length", "word_length", "words0", "words1", *quality]
+    columns: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
     bands = Bands(scratch / "bands", params.bands, len(ids))
     row = 0
     for batch in plan.to_arrow_iter():
@@ -160,12 +160,17 @@ def sign(source: Path, ids: pa.Array, params: Dedupe, seed: int, scratch: Path) 
             columns[name].append(batch[name].to_numpy(zero_copy_only=False))
 
     order = np.argsort(np.concatenate([np.empty(0, np.int64), *bands.number]))
-    arrays = {name: np.concatenate([np.empty(0), *columns.pop(name)])[order] for name in names}
+    kinds = {"words0": np.uint64, "words1": np.uint64} | dict.fromkeys(quality, np.float64)
+
+    def column(name: str) -> NDArray[Any]:
+        kind = kinds.get(name, np.int64)
+        return np.concatenate([np.empty(0, kind), *(x.astype(kind) for x in columns.pop(name))])[order]
+
     return Signed(
-        length=arrays["length"].astype(np.int64),
-        has_words=arrays["has_words"].astype(bool),
-        words=[arrays["words0"], arrays["words1"]],
-        quality=[np.nan_to_num(arrays[name].astype(np.float64), nan=-np.inf) for name in quality],
+        length=column("length"),
+        has_words=column("word_length") > 0,
+        words=[column("words0"), column("words1")],
+        quality=[np.nan_to_num(column(name), nan=-np.inf) for name in quality],
         bands=bands,
     )
 

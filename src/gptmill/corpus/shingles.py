@@ -6,7 +6,9 @@ made from prefix sums: one subtraction a shingle, whatever `n` is (Karp and Rabi
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +30,7 @@ def ngram_hashes(words: Hashes, n: int) -> Hashes:
     return np.asarray((sums[n:] - sums[:-n]) * shifts * MULTIPLIER)
 
 
-def flat(lists: pa.ListArray | pa.LargeListArray) -> tuple[Hashes, Ints]:
+def flat(lists: pa.ListArray | pa.LargeListArray) -> tuple[NDArray[Any], Ints]:
     """The values of all rows, and the bounds of the rows in them: (values,), (rows + 1,)."""
     offsets = lists.offsets.to_numpy().astype(np.int64)
     values = lists.values[int(offsets[0]) : int(offsets[-1])]
@@ -106,8 +108,9 @@ class ShingleFile:
         places = np.searchsorted(self.documents, pairs)
         size = self.size[places].sum(axis=1)
         batch = np.cumsum(size) // BATCH
-        bounds = np.searchsorted(batch, np.arange(batch[-1] + 2)) if len(batch) else []
-        shared = [self._shared(places[a:b]) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a]
+        starts = np.flatnonzero(np.diff(batch, prepend=-1))
+        bounds = [*starts.tolist(), len(pairs)]
+        shared = [self._shared(places[a:b]) for a, b in pairwise(bounds)]
         both = np.concatenate([np.empty(0, np.int64), *shared])
         return np.asarray(both / np.maximum(size - both, 1))
 
@@ -125,10 +128,12 @@ class ShingleFile:
             (np.ones(len(hashes), np.int8), hashes, np.concatenate(([0], ends))),
             shape=(len(needed), 2**63 - 1),
         )
-        return np.diff(sets[row[:, 0]].multiply(sets[row[:, 1]]).indptr).astype(np.int64)
+        both = sets[row[:, 0]].multiply(sets[row[:, 1]])
+        return np.asarray(np.diff(both.indptr), np.int64)
 
     def could_be(self, pairs: Ints, threshold: float) -> NDArray[np.bool_]:
         """Whether the sizes of two sets allow that similarity: they refute most pairs at no cost."""
         sizes = np.sort(self.size[np.searchsorted(self.documents, pairs)], axis=1)
         # By division, as in `jaccard`: 0.55 · 20 rounds to more than 11, 11 / 20 to 0.55 exactly.
-        return np.asarray(sizes[:, 0] >= 1) & (sizes[:, 0] / np.maximum(sizes[:, 1], 1) >= threshold)
+        possible = (sizes[:, 0] >= 1) & (sizes[:, 0] / np.maximum(sizes[:, 1], 1) >= threshold)
+        return np.asarray(possible, np.bool_)

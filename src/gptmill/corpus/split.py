@@ -8,7 +8,6 @@ may change its side, when a longer document joins it.)
 from __future__ import annotations
 
 import hashlib
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -34,7 +34,7 @@ class TaskFile(Section):
 
     name: Name
     path: NonEmpty
-    columns: list[NonEmpty | Annotated[int, Field(ge=0)]] = []
+    columns: list[NonEmpty | Annotated[int, Field(ge=0)]] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def can_be_read(self) -> TaskFile:
