@@ -25,6 +25,10 @@ EDITS = (0.0, 0.01, 0.02, 0.05)
 ONSETS = ["b", "c", "d", "f", "g", "h", "l", "m", "n", "p", "r", "s", "t", "v", "st", "tr", "ch"]
 SYLLABLES = [onset + vowel for onset in ONSETS for vowel in ("a", "e", "i", "o", "u", "ai", "er", "on")]
 
+# The rank of a word at evenly spaced points of Zipf's distribution.
+_WEIGHTS = np.cumsum(1 / np.arange(3, VOCABULARY + 3))
+ZIPF = np.searchsorted(_WEIGHTS, _WEIGHTS[-1] * (np.arange(1 << 20) + 0.5) / (1 << 20))
+
 
 def write_corpus(path: Path, documents: int) -> int:
     """Write Parquet of documents, sorted by id; returns the bytes of their texts."""
@@ -51,27 +55,35 @@ def block_texts(block: int, words: pa.Array) -> pa.Array:
     """The texts of one block."""
     rng = np.random.default_rng([1, block])
     lengths = np.clip(rng.lognormal(4.4, 0.6, BLOCK).astype(np.int64), 20, 2000)
-    weights = np.cumsum(1 / np.arange(3, VOCABULARY + 3))
-    weights /= weights[-1]
-
-    def draw(n: int, ends: float = 1 / 12) -> NDArray[np.int64]:
-        return np.searchsorted(weights, rng.random(n)) + VOCABULARY * (rng.random(n) < ends)
-
-    stock = np.random.default_rng(2).integers(0, VOCABULARY, (STOCK, STOCK_WORDS))
-    drawn = np.split(draw(int(lengths.sum())), np.cumsum(lengths)[:-1])
-    copies = np.flatnonzero(rng.random(BLOCK) < 0.1)
-    for i in copies[copies > 0].tolist():
-        changed = drawn[int(rng.integers(i))].copy()
-        edited = rng.random(len(changed)) < EDITS[int(rng.integers(len(EDITS)))]
-        changed[edited] = draw(int(edited.sum()))
-        drawn[i] = changed
-    for i in np.flatnonzero(rng.random(BLOCK) < 0.05).tolist():
-        drawn[i] = np.concatenate((stock[int(rng.integers(STOCK))], drawn[i]))
-    bounds = np.cumsum([0, *map(len, drawn)])
-    lists = pa.ListArray.from_arrays(
-        pa.array(bounds, pa.int32()), words.take(pa.array(np.concatenate(drawn)))
+    starts = np.cumsum(lengths) - lengths
+    drawn = draw(rng, int(lengths.sum()))
+    # A copy is made of an original that stands before it.
+    copy = rng.random(BLOCK) < 0.1
+    copy[0] = False
+    original = np.flatnonzero(~copy)
+    of = np.arange(BLOCK)
+    of[copy] = original[
+        (rng.random(copy.sum()) * np.searchsorted(original, np.flatnonzero(copy))).astype(np.int64)
+    ]
+    lengths = lengths[of]
+    bounds = np.concatenate(([0], np.cumsum(lengths)))
+    document = np.repeat(np.arange(BLOCK), lengths)
+    within = np.arange(len(document)) - bounds[document]
+    text = drawn[starts[of][document] + within]
+    edited = rng.random(len(text)) < (rng.choice(EDITS, BLOCK) * copy)[document]
+    text[edited] = draw(rng, int(edited.sum()))
+    stock = draw(np.random.default_rng(2), STOCK * STOCK_WORDS).reshape(STOCK, STOCK_WORDS)
+    phrase = np.where(rng.random(BLOCK) < 0.05, rng.integers(0, STOCK, BLOCK), -1)[of][document]
+    begins = (phrase >= 0) & (within < STOCK_WORDS)
+    text[begins] = stock[phrase[begins], within[begins]]
+    return pc.binary_join(
+        pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), words.take(pa.array(text))), " "
     )
-    return pc.binary_join(lists, " ")
+
+
+def draw(rng: np.random.Generator, n: int) -> NDArray[np.int64]:
+    """Words by Zipf's law; one in twelve ends a sentence."""
+    return ZIPF[rng.integers(0, len(ZIPF), n)] + VOCABULARY * (rng.random(n) < 1 / 12)
 
 
 def _table(start: int, texts: pa.Array) -> pa.Table:

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from gptmill.corpus.examples import read_examples
 from gptmill.corpus.minhash import Hashes, Ints, word_hashes
 from gptmill.corpus.near_duplicates import numbered
-from gptmill.corpus.shingles import document_ngrams, flat
+from gptmill.corpus.shingles import document_ngrams, flat, ngram_hashes
 from gptmill.params.dedupe import Decontaminate
 
 SHORTEST = 8  # words: GPT-3's lower bound
@@ -227,21 +227,21 @@ def finder(tables: dict[int, Hashes]) -> Any:
     @daft.func.batch(return_dtype=daft.DataType.from_arrow_type(result))
     def find(words: daft.Series) -> pa.Array:
         lists = words.to_arrow()
+        hashed, bounds = flat(lists)
         found = []
         for (n, grams), offset in zip(tables.items(), offsets.tolist(), strict=False):
-            hashes, row = document_ngrams(lists, n)
+            hashes = ngram_hashes(hashed, n)  # those that span two documents are sorted out among the few found
             marked = np.flatnonzero(bitmaps[n][hashes & np.uint64(len(bitmaps[n]) - 1)])
-            hashes, row = hashes[marked], row[marked]
-            place = np.searchsorted(grams, hashes)
-            place = np.minimum(place, max(len(grams) - 1, 0))
-            hit = grams[place] == hashes if len(grams) else np.zeros(0, bool)
+            row = np.searchsorted(bounds, marked, side="right") - 1
+            inside = marked + n <= bounds[row + 1]
+            hashes, row = hashes[marked[inside]], row[inside]
+            place = np.minimum(np.searchsorted(grams, hashes), max(len(grams) - 1, 0))
+            hit = grams[place] == hashes if len(grams) else np.zeros(len(hashes), bool)
             found.append(np.stack((row[hit], place[hit] + offset), axis=1))
         rows, grams = np.unique(np.concatenate(found), axis=0).T
-        bounds = np.searchsorted(rows, np.arange(len(lists) + 1))
-        counts = pa.array(np.diff(flat(lists)[1]))
-        return pa.StructArray.from_arrays(
-            [counts, pa.LargeListArray.from_arrays(pa.array(bounds), pa.array(grams))], ["words", "grams"]
-        )
+        ends = np.searchsorted(rows, np.arange(len(lists) + 1))
+        hits = pa.LargeListArray.from_arrays(pa.array(ends), pa.array(grams))
+        return pa.StructArray.from_arrays([pa.array(np.diff(bounds)), hits], ["words", "grams"])
 
     return find
 

@@ -246,7 +246,7 @@ def sorted_by_id(source: Path, scratch: Path) -> tuple[Path, pa.Array]:
 
 
 def read_ids(source: Path) -> pa.Array:
-    ids = pq.read_table(source, columns=["id"])["id"].cast(pa.large_string())
+    ids = pq.ParquetFile(source).read(columns=["id"], use_threads=False)["id"].cast(pa.large_string())
     return ids.combine_chunks() if ids.num_chunks != 1 else ids.chunk(0)
 
 

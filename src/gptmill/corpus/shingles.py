@@ -6,6 +6,7 @@ made from prefix sums: one subtraction a shingle, whatever `n` is (Karp and Rabi
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from gptmill.corpus.minhash import MULTIPLIER, Hashes, Ints
 
-INVERSE = np.uint64(pow(int(MULTIPLIER), -1, 2**64))
+INVERSE = pow(int(MULTIPLIER), -1, 2**64)
 BATCH = 1 << 21  # shingles compared at once, of both sides
 
 
@@ -24,10 +25,20 @@ def ngram_hashes(words: Hashes, n: int) -> Hashes:
     """The hash of each `n` words in a row: (words,) → (words − n + 1,), or none where there are fewer."""
     if len(words) < n:
         return np.empty(0, np.uint64)
-    powers = np.cumprod(np.full(len(words) + 1, MULTIPLIER), dtype=np.uint64)
-    sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(words * powers[:-1], dtype=np.uint64)))
-    shifts = np.cumprod(np.full(len(words) - n + 1, INVERSE), dtype=np.uint64)
-    return np.asarray((sums[n:] - sums[:-n]) * shifts * MULTIPLIER)
+    size = 1 << len(words).bit_length()
+    sums = np.zeros(len(words) + 1, np.uint64)
+    np.cumsum(words * _powers(int(MULTIPLIER), size)[: len(words)], out=sums[1:])
+    hashes = sums[n:] - sums[:-n]
+    hashes *= _powers(INVERSE, size)[: len(hashes)]
+    return hashes
+
+
+@lru_cache(maxsize=8)
+def _powers(base: int, size: int) -> Hashes:
+    """base⁰, base¹, … mod 2^64: (size,). Batches are of like sizes, so few lengths are ever asked for."""
+    powers = np.full(size, base, np.uint64)
+    powers[0] = 1
+    return np.cumprod(powers, out=powers)
 
 
 def flat(lists: pa.ListArray | pa.LargeListArray) -> tuple[NDArray[Any], Ints]:
