@@ -120,7 +120,7 @@ class Table:
             grams, gram = np.unique(np.concatenate([parts[i][0] for i in chosen]), return_inverse=True)
             example = np.concatenate([parts[i][1] + self.offset[i] for i in chosen])
             first = sum(map(len, self.grams.values()))
-            pairs.append(np.unique(np.stack((gram + first, example), axis=1), axis=0))
+            pairs.append(_each_once(gram + first, example)[0])
             self.grams[n] = grams
         self.gram, self.example = np.concatenate(pairs).T
         self.size = np.bincount(self.example, minlength=self.offset[-1])  # n-grams of each example
@@ -187,7 +187,7 @@ class Table:
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         example = self.example[np.repeat(starts, counts) + within]
         document = np.repeat(hits.document, counts)
-        both, overlap = np.unique(np.stack((document, example), axis=1), axis=0, return_counts=True)
+        both, overlap = _each_once(document, example)
         return both[:, 0], both[:, 1], overlap
 
     def _report(
@@ -197,7 +197,9 @@ class Table:
         report = {}
         for i, examples in enumerate(self.sets):
             begin, end = self.offset[i : i + 2]
-            times = documents_of[np.unique(self.gram[(self.example >= begin) & (self.example < end)])]
+            here = np.zeros(len(documents_of), bool)
+            here[self.gram[(self.example >= begin) & (self.example < end)]] = True
+            times = documents_of[here]
             seen = np.unique(overlapping[(overlapping >= begin) & (overlapping < end)])
             report[examples.name] = {
                 "examples": len(examples.ids),
@@ -230,7 +232,9 @@ def finder(tables: dict[int, Hashes]) -> Any:
         hashed, bounds = flat(lists)
         found = []
         for (n, grams), offset in zip(tables.items(), offsets.tolist(), strict=False):
-            hashes = ngram_hashes(hashed, n)  # those that span two documents are sorted out among the few found
+            hashes = ngram_hashes(
+                hashed, n
+            )  # those that span two documents are sorted out among the few found
             marked = np.flatnonzero(bitmaps[n][hashes & np.uint64(len(bitmaps[n]) - 1)])
             row = np.searchsorted(bounds, marked, side="right") - 1
             inside = marked + n <= bounds[row + 1]
@@ -238,12 +242,18 @@ def finder(tables: dict[int, Hashes]) -> Any:
             place = np.minimum(np.searchsorted(grams, hashes), max(len(grams) - 1, 0))
             hit = grams[place] == hashes if len(grams) else np.zeros(len(hashes), bool)
             found.append(np.stack((row[hit], place[hit] + offset), axis=1))
-        rows, grams = np.unique(np.concatenate(found), axis=0).T
+        rows, grams = _each_once(*np.concatenate(found).T)[0].T
         ends = np.searchsorted(rows, np.arange(len(lists) + 1))
         hits = pa.LargeListArray.from_arrays(pa.array(ends), pa.array(grams))
         return pa.StructArray.from_arrays([pa.array(np.diff(bounds)), hits], ["words", "grams"])
 
     return find
+
+
+def _each_once(a: Ints, b: Ints) -> tuple[Ints, Ints]:
+    """The distinct pairs of two arrays of numbers below 2^31, sorted: (pairs, 2), and how often each is there."""
+    pairs, times = np.unique((a << 32) | b, return_counts=True)
+    return np.stack((pairs >> 32, pairs & 0xFFFFFFFF), axis=1), times
 
 
 def _bitmap(grams: Hashes) -> NDArray[np.bool_]:
