@@ -45,6 +45,11 @@ SIGNALS: dict[str, str] = {
     "terminal_punctuation_lines_ratio": "share of lines that end a sentence",
     "short_lines_ratio": f"share of lines of at most {SHORT_LINE} characters",
     "newline_word_ratio": "line ends a word",
+    "line_char_duplicates_ratio": "share of characters in lines that repeat an earlier one, without line ends",
+    "c4_sentences": "sentences in lines that C4 would keep",
+    "c4_lorem_ipsum": "lines that C4 would keep, but for their lorem ipsum",
+    "c4_curly_brackets": "lines that C4 would keep, but for their opening curly bracket",
+    "language_confidence": "how sure the language is, 0 to 1",
 }
 COUNTS = ("n_words", "stop_words")  # int64; the rest are float64
 

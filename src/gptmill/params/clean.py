@@ -1,12 +1,13 @@
-"""`clean`: what is repaired and replaced, and which signals decide."""
+"""`clean`: what is repaired, replaced and removed, and which signals decide."""
 
 from __future__ import annotations
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
+from gptmill.corpus.presets import PRESETS
 from gptmill.corpus.signals import SIGNALS
 from gptmill.errors import nearest
-from gptmill.params import Section
+from gptmill.params import NonEmpty, PositiveInt, Section
 
 
 class Threshold(Section):
@@ -24,14 +25,30 @@ class Threshold(Section):
         return self
 
 
+class Boilerplate(Section):
+    """Lines and paragraphs of `min_words` words in more than `max_documents` documents go; null: none."""
+
+    min_words: PositiveInt = 5
+    max_documents: PositiveInt | None = None
+
+
 class Clean(Section):
-    """`rules` maps a signal to its threshold, in the order in which they are asked."""
+    """`rules` changes the preset: a signal's limits replace the preset's, null removes them."""
 
     replace_pii: bool
-    rules: dict[str, Threshold]
+    preset: str
+    rules: dict[str, Threshold | None] = Field(default_factory=dict)
+    languages: list[NonEmpty] = Field(default_factory=list)
+    c4_lines: bool = False
+    boilerplate: Boilerplate = Boilerplate()
 
     @model_validator(mode="after")
-    def rules_name_signals(self) -> Clean:
+    def names_are_known(self) -> Clean:
+        if self.preset not in PRESETS:
+            raise ValueError(
+                f'preset: "{self.preset}" is no preset{nearest(self.preset, PRESETS)} '
+                f"Presets: {', '.join(PRESETS)}"
+            )
         # Dolma's published configs named attributes that no tagger wrote: those rules never fired.
         for name in self.rules:
             if name not in SIGNALS:
@@ -39,3 +56,8 @@ class Clean(Section):
                     f'rules: "{name}" is no signal{nearest(name, SIGNALS)} Signals: {", ".join(SIGNALS)}'
                 )
         return self
+
+    def resolved_rules(self) -> dict[str, Threshold]:
+        """The limits in force by signal, in the order in which they are asked: the preset's, then others."""
+        preset = {name: Threshold(**limits) for name, limits in PRESETS[self.preset].items()}
+        return {name: limits for name, limits in (preset | self.rules).items() if limits is not None}
