@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gptmill.html.text import Markup, escape, number, short_number
+from gptmill.html.text import Markup, escape
+from gptmill.shown import number, short_number
 
 LEFT, RIGHT, TOP, BOTTOM = 38.0, 8.0, 30.0, 34.0  # room for the axes' labels
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gptmill.html.charts import svg
-from gptmill.html.text import Markup, escape, share, shortened
+from gptmill.html.text import Markup, escape
+from gptmill.shown import share, shortened
 
 MARGIN, NODE, CORNER, GAP = 2.0, 7.0, 9.0, 5.0
 

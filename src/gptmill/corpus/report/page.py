@@ -21,7 +21,8 @@ from gptmill.html.page import (
     table,
     tiles,
 )
-from gptmill.html.text import Markup, join, number, share, shortened, size
+from gptmill.html.text import Markup, join
+from gptmill.shown import number, share, shortened, size
 
 ROWS = 30  # of a table; the rest is summed up in one
 Plain = dict[str, int]

@@ -7,7 +7,8 @@ from gptmill.corpus.report.histograms import SignalHistogram
 from gptmill.html.charts import Axis, Series, histogram
 from gptmill.html.flow import Branch, Node, flow
 from gptmill.html.page import figure, legend, paragraph
-from gptmill.html.text import Markup, join, number, share, size
+from gptmill.html.text import Markup, join
+from gptmill.shown import number, share, size
 
 UNIT = 34  # characters that fit under an axis
 REASONS = 7  # that a node names; the others make one branch
