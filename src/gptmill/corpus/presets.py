@@ -65,7 +65,9 @@ DOCS: dict[str, Limits] = {
     "stop_words": {"min": 2},
     # Gopher, repetition
     "duplicate_line_ratio": {"max": 0.3},
-    "duplicate_line_char_ratio": {"max": 0.2},  # FineWeb: 0.01, too strict where each parameter has a type line
+    "duplicate_line_char_ratio": {
+        "max": 0.2
+    },  # FineWeb: 0.01, too strict where each parameter has a type line
     "duplicate_paragraph_ratio": {"max": 0.4},  # 0.3; scene breaks of novels repeat
     "duplicate_paragraph_char_ratio": {"max": 0.2},
     # 0.20, 0.18, 0.16; a phrase said twice in 30 words is a fifth of them.

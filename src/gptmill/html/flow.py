@@ -64,7 +64,7 @@ def _draw(title: str, nodes: Sequence[Node], say: Callable[[int], str], narrow: 
     for i, node in enumerate(nodes):
         parts.append(
             f'<text x="{MARGIN:.1f}" y="{y + 13:.1f}"><tspan class="name">{escape(node.label)}</tspan>'
-            f'<tspan class="soft" dx="8">{escape(say(node.value))}</tspan></text>'
+            f'<tspan dx="8">{escape(say(node.value))}</tspan></text>'
         )
         y += 20
         parts.append(_box(node.value * scale, y, NODE, "kept"))

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gptmill.corpus.explain.lookup import find
+from gptmill.corpus.explain.lookup import fates, find
 from gptmill.corpus.explain.reasons import dropped_for
 from gptmill.corpus.explain.show import lines
-from gptmill.corpus.explain.trace import fate, trace
+from gptmill.corpus.explain.trace import trace
 from gptmill.params import load
 from gptmill.params.clean import Clean
 from gptmill.params.dedupe import Dedupe
@@ -30,10 +30,11 @@ def explain(root: Path, document: str, full: bool, as_json: bool) -> None:
     data = root / "data"
     ids = find(data, document)
     if len(ids) > 1:
-        pieces = [fate(data, name) for name in (ids if as_json else ids[:PIECES])]
-        head = f"{visible(document)} was collected in {len(ids):,} pieces:"
-        more = [f"… and {len(ids) - PIECES:,} more"] if len(ids) > PIECES else []
-        _print([head, *map(_line, pieces), *more], pieces, as_json)
+        pieces = fates(data, document)
+        head = f"{visible(document)} was collected in {len(pieces):,} pieces:"
+        more = [f"… and {len(pieces) - PIECES:,} more: --full shows all"] if len(pieces) > PIECES else []
+        shown = [head, *map(_line, pieces)] if full else [head, *map(_line, pieces[:PIECES]), *more]
+        _print(shown, pieces, as_json)
         return
     limits = load("clean", Clean, root / "params.yaml").resolved_rules()
     similarity = load("dedupe", Dedupe, root / "params.yaml").similarity
@@ -48,7 +49,7 @@ def list_reason(root: Path, reason: str, limit: int, as_json: bool) -> None:
 
 
 def _line(piece: dict[str, Any]) -> str:
-    return visible(f"{piece['id']}  {piece['stage']:<8}{piece['state']:<28}{piece['uri']}")
+    return visible(f"{piece['id']}  {piece['stage']:<9}{piece['state']:<32}  {piece['uri']}")
 
 
 def _dropped(row: dict[str, Any]) -> str:

@@ -19,15 +19,16 @@ Row = dict[str, Any]
 
 SHOWN = 5
 _ID = re.compile(r"[0-9a-f]{1,32}")
-# Where a document can be, the fullest tables first.
+# Where a document can be, in the order of the flow.
 TABLES = (
     "collect/documents",
+    "collect/dropped",
     "clean/documents",
     "clean/dropped",
     "dedupe/documents",
     "dedupe/dropped",
-    "collect/dropped",
 )
+_STATES = {"documents": "kept", "dropped": "dropped", "repeats": "a repeat of another"}
 
 
 def table(data: Path, name: str) -> ds.Dataset | None:
@@ -80,6 +81,28 @@ def find(data: Path, wanted: str) -> list[str]:
     raise UserError(f"no document has the id or the uri {wanted!r}{_nearest_uri(data, wanted)}")
 
 
+def fates(data: Path, uri: str) -> list[Row]:
+    """The last stage that saw each piece of the file at `uri`, and what it did, in the order of the pieces."""
+    found: dict[str, Row] = {}
+    for name in (*reversed(TABLES), "collect/repeats"):  # from the last stage to the first
+        source = table(data, name)
+        if source is None:
+            continue
+        stage, side = name.split("/")
+        also = [column for column in ("reason", "split") if column in source.schema.names]
+        for match in select(data, name, _pieces_of(uri), ["id", "uri", *also]):
+            state = _STATES[side] + "".join(f": {match[column]}" for column in also[:1])
+            found.setdefault(
+                match["uri"], {"id": match["id"], "uri": match["uri"], "stage": stage, "state": state}
+            )
+    return sorted(found.values(), key=lambda piece: _natural(piece["uri"]))
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """A key that sorts #2 before #10."""
+    return [(int(part) if part.isdecimal() else -1, part) for part in re.split(r"(\d+)", text)]
+
+
 def _beginning(data: Path, prefix: str) -> list[str]:
     """Up to `SHOWN` + 1 ids that begin with `prefix`."""
     inside = (pc.field("id") >= prefix) & (pc.field("id") < prefix + "g")  # "g" follows the last digit, "f"
@@ -91,16 +114,17 @@ def _beginning(data: Path, prefix: str) -> list[str]:
 
 def _at(data: Path, uri: str) -> list[str]:
     """The ids of the documents at `uri`, or of all pieces of the file that it names."""
-    whole = pc.field("uri") == uri
-    pieces = pc.starts_with(pc.field("uri"), f"{uri}#")
-    for where in (whole, pieces):
-        found: dict[str, None] = {}
+    for where in (pc.field("uri") == uri, _pieces_of(uri)):
+        found: set[str] = set()
         for name in ("collect/repeats", *TABLES):
-            for match in select(data, name, where, ["id", "uri"]):
-                found[match["id"]] = None
+            found.update(match["id"] for match in select(data, name, where, ["id"]))
         if found:
-            return list(found)
+            return sorted(found)
     return []
+
+
+def _pieces_of(uri: str) -> ds.Expression:
+    return pc.starts_with(pc.field("uri"), f"{uri}#")
 
 
 def _nearest_id(data: Path, wanted: str) -> str:

@@ -35,8 +35,8 @@ def dropped_for(data: Path, reason: str, limit: int) -> list[Row]:
         known = ", ".join(f"{name} ({count:,})" for name, count in reasons.most_common())
         hint = nearest(reason, reasons)
         raise UserError(
-            f'no document was dropped for "{reason}"{hint} '
-            + (f"Reasons found: {known}" if known else "Nothing was dropped at all")
+            f'no document was dropped for "{reason}"{hint or "."} '
+            + (f"Reasons found: {known}" if known else "Nothing was dropped at all.")
         )
     return found
 

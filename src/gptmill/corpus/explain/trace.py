@@ -48,19 +48,6 @@ def trace(
     }
 
 
-def fate(data: Path, document: str) -> Row:
-    """The same in one line: id, uri, stage and what it did."""
-    for name in ("dedupe/documents", "dedupe/dropped", "clean/dropped", "collect/dropped"):
-        if found := select(data, name, pc.field("id") == document):
-            stage, side = name.split("/")
-            state = f"kept, {found[0]['split']}" if side == "documents" else f"dropped: {found[0]['reason']}"
-            return {"id": document, "uri": found[0]["uri"], "stage": stage, "state": state}
-    for name in ("clean/documents", "collect/documents"):
-        if found := select(data, name, pc.field("id") == document, ["uri"]):
-            return {"id": document, "uri": found[0]["uri"], "stage": name.split("/")[0], "state": "kept"}
-    return {"id": document, "uri": "", "stage": "collect", "state": "missing"}
-
-
 def _collect(data: Path, document: str, collected: Row | None) -> Trace:
     if collected is None:
         if table(data, "collect/documents") is None:

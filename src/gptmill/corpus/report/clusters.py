@@ -53,15 +53,16 @@ def largest_clusters(data: Path) -> list[Cluster]:
         .slice(0, CLUSTERS)
         .to_pylist()
     )
-    ids = [row["cluster"] for row in sizes]
+    ids = pa.array([row["cluster"] for row in sizes], pa.string())
     columns = ["id", "source", "uri", "similarity", "cluster"]
     members = dropped.to_table(columns, filter=copies & ds.field("cluster").isin(ids)).sort_by(
         [("similarity", "ascending"), ("id", "ascending")]
     )
     examples = {
-        name: members.filter(pc.equal(members["cluster"], name)).slice(0, COPIES).to_pylist() for name in ids
+        name: members.filter(pc.equal(members["cluster"], name)).slice(0, COPIES).to_pylist()
+        for name in ids.to_pylist()
     }
-    wanted = [*ids, *(row["id"] for rows in examples.values() for row in rows)]
+    wanted = [*examples, *(row["id"] for rows in examples.values() for row in rows)]
     texts = _texts(data / "clean" / "documents.parquet", wanted)
 
     clusters = []

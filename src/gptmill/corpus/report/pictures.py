@@ -54,8 +54,9 @@ def _nodes(figures: Figures, unit: str) -> list[Node]:
         value = numbers["read"][unit] - min(0, edited if unit == "bytes" else 0)
         nodes.append(Node(label, value, tuple(branches)))
     splits = figures["splits"]
-    kept = figures["stages"]["dedupe"]["kept"][unit]
-    nodes.append(Node("Kept", kept, tuple(Branch(name, splits[name][unit], "kept") for name in SPLITS)))
+    held_out = [Branch(name, splits[name][unit], "kept") for name in SPLITS if name != "train"]
+    nodes.append(Node("Kept", figures["stages"]["dedupe"]["kept"][unit], tuple(held_out)))
+    nodes.append(Node("For training", splits["train"][unit], ()))
     return nodes
 
 
