@@ -115,15 +115,15 @@ def axis(values: np.ndarray, bounds: Sequence[float]) -> tuple[list[float], bool
         top = max([high, *(bound * 1.2 for bound in shown)])
         return log_edges(max(1.0, min([low, *shown])), top), True
     top = max([high, *(bound * 1.1 for bound in shown)])
-    if whole:
-        # A bin a number, centred on it.
-        return [i - 0.5 for i in range(min(0, math.floor(low)), math.ceil(top) + 2)], False
     bottom = min(0.0, low)
+    if whole and top - bottom <= MANY:
+        # A bin a number, centred on it.
+        return [i - 0.5 for i in range(math.floor(bottom), math.ceil(top) + 2)], False
     if low > 0.3 * top:  # mean word lengths, language scores: far from 0
         bottom = max(0.0, min([low, *(bound * 0.9 for bound in shown)]))
-    if top <= bottom:
-        top = bottom + 1.0
-    return [round(bottom + (top - bottom) * i / BINS, 9) for i in range(BINS + 1)], False
+    if top - bottom <= 1e-6 * abs(top):
+        bottom, top = bottom - (0.1 * abs(bottom) or 1.0), top + (0.1 * abs(top) or 1.0)
+    return [float(f"{bottom + (top - bottom) * i / BINS:.9g}") for i in range(BINS + 1)], False
 
 
 def log_edges(low: float, high: float) -> list[float]:

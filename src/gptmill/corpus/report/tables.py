@@ -67,8 +67,9 @@ def with_bytes_of(path: Path, columns: Sequence[str], texts: Path) -> Iterator[p
         inside = (ds.field("id") >= first) & (ds.field("id") <= last)
         rows = wanted.to_table(columns, filter=inside)
         at = pc.index_in(rows["id"], value_set=batch["id"])
-        found += rows.num_rows - at.null_count
-        yield rows.append_column("bytes", batch["bytes"].take(at))
+        sized = rows.append_column("bytes", batch["bytes"].take(at)).filter(pc.is_valid(at))
+        found += sized.num_rows
+        yield sized
     if found != wanted.count_rows():
         raise UserError(
             f"{path}: {wanted.count_rows() - found} of its ids are not in {texts}: the two were not made "
