@@ -1,4 +1,4 @@
-"""dedupe: cleaned documents → one of each near-duplicate cluster, with its split, data/dedupe."""
+"""dedupe: cleaned documents → one of each near-duplicate cluster, with its split, data/dedupe; reports/dedupe."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def main() -> None:
 
     from gptmill.corpus.dedupe import dedupe
 
-    with new_outs("data/dedupe") as (out,):
-        dedupe(params, seed, Path("data/clean/documents.parquet"), out)
+    with new_outs("data/dedupe", "reports/dedupe") as (out, reports):
+        dedupe(params, seed, Path("data/clean/documents.parquet"), out, reports)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 import random
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,9 +12,8 @@ EDGES = st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=40)
 
 def components(n, edges):
     sets = DisjointSets(n)
-    for a, b in edges:
-        sets.union(a, b)
-    return [sets.find(i) for i in range(n)]
+    sets.unite(np.array(edges, np.int64).reshape(-1, 2))
+    return sets.find(np.arange(n)).tolist()
 
 
 def test_a_chain_is_one_component_named_by_its_smallest():
@@ -25,6 +25,10 @@ def test_components_ignore_the_order_of_edges_and_equal_reachability(edges, rng)
     found = components(20, edges)
     shuffled = [(b, a) for a, b in rng.sample(edges, len(edges))]
     assert components(20, shuffled) == found
+    one_by_one = DisjointSets(20)
+    for edge in shuffled:
+        one_by_one.unite(np.array([edge]))
+    assert one_by_one.find(np.arange(20)).tolist() == found
     reachable = np.eye(20, dtype=bool)
     for a, b in edges:
         reachable[a, b] = reachable[b, a] = True
@@ -35,25 +39,40 @@ def test_components_ignore_the_order_of_edges_and_equal_reachability(edges, rng)
 
 @given(EDGES)
 def test_skipping_pairs_already_united_changes_no_component(edges):
-    alike = {(a, b): (a * 7 + b * 3) % 2 == 0 for a, b in edges}
     sets = DisjointSets(20)
-    connect(sets, edges, alike=lambda a, b: alike[a, b])
-    assert [sets.find(i) for i in range(20)] == components(20, [e for e in edges if alike[e]])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gptmill.corpus.clusters.BATCH", 3)
+        pairs = np.array(edges, np.int64).reshape(-1, 2)
+        asked = connect(sets, pairs, alike=lambda some: (some @ [7, 3]) % 2 == 0)
+    alike = [(a, b) for a, b in edges if (a * 7 + b * 3) % 2 == 0]
+    assert sets.find(np.arange(20)).tolist() == components(20, alike)
+    assert asked <= len(edges)
+
+
+def of(n, edges):
+    sets = DisjointSets(n)
+    sets.unite(np.array(edges))
+    return sets
 
 
 def test_the_longest_stays_then_the_smallest_id():
-    sets = DisjointSets(6)
-    for a, b in [(0, 2), (2, 4), (1, 3)]:
-        sets.union(a, b)
+    sets = of(6, [(0, 2), (2, 4), (1, 3)])
     length = np.array([5, 8, 9, 8, 9, 1])
     assert keep_one(sets, length).tolist() == [2, 1, 2, 1, 2, 5]
 
 
+def test_among_the_longest_the_best_stays():
+    sets = of(4, [(0, 1), (1, 2), (2, 3)])
+    length = np.array([9, 9, 9, 8])
+    better = np.array([0.1, 0.5, 0.5, 0.9])
+    assert keep_one(sets, length, [better]).tolist() == [1] * 4
+    assert keep_one(sets, length, [better, np.array([3.0, 1.0, 2.0, 4.0])]).tolist() == [2] * 4
+    assert keep_one(sets, length, [np.full(4, -np.inf)]).tolist() == [0] * 4
+
+
 def test_keeping_a_member_that_stays_for_every_document():
     rng = random.Random(0)
-    sets = DisjointSets(200)
-    for _ in range(120):
-        sets.union(rng.randrange(200), rng.randrange(200))
+    sets = of(200, [(rng.randrange(200), rng.randrange(200)) for _ in range(120)])
     kept = keep_one(sets, np.array([rng.randrange(9) for _ in range(200)]))
     assert (kept[kept] == kept).all()
-    assert all(sets.find(i) == sets.find(k) for i, k in enumerate(kept.tolist()))
+    assert sets.find(kept).tolist() == sets.find(np.arange(200)).tolist()

@@ -4,14 +4,14 @@ import os
 import random
 from pathlib import Path
 
-import daft
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gptmill.corpus.dedupe import DOCUMENTS, DROPPED, check_kept, cluster, dedupe
+from gptmill.corpus.dedupe import DOCUMENTS, DROPPED, dedupe
 from gptmill.corpus.documents import DOCUMENT, document_id
+from gptmill.corpus.near_duplicates import check_kept, cluster, sorted_by_id
 from gptmill.errors import UserError
 from gptmill.params import check
 from gptmill.params.dedupe import Dedupe
@@ -42,9 +42,10 @@ def write(path, texts):
 
 def run(tmp_path, texts, params=PARAMS, seed=1):
     """Both outs of `texts`, as {text's id: row}."""
-    out = tmp_path / "out"
-    out.mkdir(parents=True, exist_ok=True)
-    dedupe(params, seed, write(tmp_path / "documents.parquet", texts), out)
+    out, reports = tmp_path / "out", tmp_path / "reports"
+    for folder in (out, reports):
+        folder.mkdir(parents=True, exist_ok=True)
+    dedupe(params, seed, write(tmp_path / "documents.parquet", texts), out, reports)
     return tuple(
         {r["id"]: r for r in pq.read_table(out / name).to_pylist()}
         for name in ("documents.parquet", "dropped.parquet")
@@ -165,7 +166,7 @@ def test_too_few_documents_or_repeated_ids_are_the_users_errors(tmp_path):
     with pytest.raises(UserError, match=document_id("twice")):
         run(tmp_path, ["twice", "twice", "once"])
     with pytest.raises(UserError, match=r"nothing\.parquet does not exist"):
-        dedupe(PARAMS, 1, tmp_path / "nothing.parquet", tmp_path)
+        dedupe(PARAMS, 1, tmp_path / "nothing.parquet", tmp_path, tmp_path)
 
 
 def test_bands_that_cannot_find_the_threshold_are_refused():
@@ -174,16 +175,17 @@ def test_bands_that_cannot_find_the_threshold_are_refused():
 
 
 @pytest.mark.skipif(not LABELLED.is_dir(), reason="the labelled corpus of near-duplicates is not here")
-def test_the_labelled_corpus():
+def test_the_labelled_corpus(tmp_path):
     with gzip.open(LABELLED / "corpus.jsonl.gz", "rt", encoding="utf-8") as file:
         documents = [json.loads(line) for line in file]
     labels = [json.loads(line) for line in (LABELLED / "labels.jsonl").open(encoding="utf-8")]
-    found = cluster(
-        daft.from_pydict({"id": [d["id"] for d in documents], "text": [d["text"] for d in documents]}),
-        PARAMS,
-        seed=1,
+    corpus = tmp_path / "corpus.parquet"
+    pq.write_table(
+        pa.table({"id": [d["id"] for d in documents], "text": [d["text"] for d in documents]}), corpus
     )
-    kept = dict(zip(found.ids, found.kept.tolist(), strict=True))
+    corpus, ids = sorted_by_id(corpus, tmp_path)
+    found = cluster(corpus, ids, PARAMS, seed=1, scratch=tmp_path)
+    kept = dict(zip(ids.to_pylist(), found.kept.tolist(), strict=True))
     wrong = [
         label
         for label in labels

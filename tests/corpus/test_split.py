@@ -3,14 +3,15 @@ from collections import Counter
 import pytest
 
 from gptmill.corpus.documents import document_id
-from gptmill.corpus.split import split_clusters
+from gptmill.corpus.split import SIDES, split_clusters
 from gptmill.errors import UserError
 
 CLUSTERS = [document_id(str(i)) for i in range(4000)]
 
 
 def split(clusters, seed=1, validation=0.05, test=0.1):
-    return split_clusters(clusters, seed, validation, test)
+    sides = split_clusters(clusters, seed, validation, test).tolist()
+    return {cluster: SIDES[side] for cluster, side in zip(clusters, sides, strict=True)}
 
 
 def test_fractions_are_met():

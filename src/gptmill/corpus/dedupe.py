@@ -1,64 +1,64 @@
-"""dedupe: one document of each cluster of duplicates stays, and clusters are split, whole.
+"""dedupe: one document of each cluster of duplicates stays; clusters are split, whole; what overlaps the
+test examples leaves the training text.
 
-The steps, as the papers name them: sign every document → group exact copies → band the signatures into
-buckets → verify candidate pairs → connect components → keep one → split. Texts stay in Daft; this
-process holds for each document its id, length and band hashes (8 bytes a band), and word hashes for
-candidates alone.
+The steps: cluster (`near_duplicates.py`) → split → decontaminate → write. Texts are never held: they
+pass through Daft, and from Parquet to Parquet, in batches.
 """
 
 from __future__ import annotations
 
+import csv
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from gptmill.corpus.clusters import DisjointSets, connect, keep_one
-from gptmill.corpus.documents import DOCUMENT, document_id
-from gptmill.corpus.engine import start_engine, write_sorted
-from gptmill.corpus.minhash import (
-    Hashes,
-    Ints,
-    buckets,
-    candidate_pairs,
-    jaccard,
-    normalised,
-    shingle_sets,
-    similar,
-    with_bands,
-    word_hashes,
-)
-from gptmill.corpus.split import split_clusters
+from gptmill.corpus.decontaminate import Contaminated, contaminated
+from gptmill.corpus.documents import DOCUMENT
+from gptmill.corpus.engine import ROW_GROUP, start_engine, write_rows
+from gptmill.corpus.minhash import Ints
+from gptmill.corpus.near_duplicates import Clusters, cluster, sorted_by_id
+from gptmill.corpus.split import SIDES, split_clusters
 from gptmill.errors import UserError
+from gptmill.outs import write_json
 from gptmill.params.dedupe import Dedupe
 
-if TYPE_CHECKING:
-    import daft
-
-CLUSTER = pa.field("cluster", pa.string(), nullable=False)  # the id of the document kept
+CLUSTER = pa.field("cluster", pa.string(), nullable=False)  # the id of the document that stands for it
 SPLIT = pa.field("split", pa.string(), nullable=False)
 DOCUMENTS = pa.schema([*DOCUMENT, CLUSTER, SPLIT])
 DROPPED = pa.schema(
     [
         *(DOCUMENT.field(name) for name in ("id", "source", "uri", "licence")),
         CLUSTER,
+        # The document kept instead; for `contaminated:NAME` the example that it overlaps most: the id of a
+        # document of split NAME, or the row (and column) of task NAME.
         pa.field("kept_id", pa.string(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),  # "exact" or "near"
-        # Jaccard to the document kept; below the threshold where the two are joined by a third.
+        pa.field("reason", pa.string(), nullable=False),  # "exact", "near" or "contaminated:NAME"
+        # Jaccard to the document kept, below the threshold where the two are joined by a third; for
+        # `contaminated`, the share of the n-grams of the shorter, document or example, that both have.
         pa.field("similarity", pa.float64(), nullable=False),
+        pa.field("overlap", pa.int64()),  # for `contaminated`: how many n-grams both have
         SPLIT,
     ]
 )
+S_CURVE = [round(i / 50, 2) for i in range(51)]
 
 
-def dedupe(params: Dedupe, seed: int, source: Path, out: Path) -> None:
-    """Read cleaned documents at `source`, write `documents.parquet` and `dropped.parquet` into `out`.
+def dedupe(params: Dedupe, seed: int, source: Path, out: Path, reports: Path) -> None:
+    """Read cleaned documents at `source`; write documents.parquet and dropped.parquet into `out`,
+    metrics.json and s_curve.csv into `reports`.
 
-    Of each cluster the longest text stays, among equals the smallest id. A dropped document is `exact`
-    when it equals the kept one but for case and white space, else `near`.
+    Of each cluster the longest text stays, among equals the one of the best quality (`QUALITY`), then the
+    smallest id. A dropped document is `exact` when it equals the kept one but for case and white space,
+    else `near`. If the document that stands for a cluster is contaminated, the whole cluster goes, with
+    the evidence found for that one.
 
     Raises:
         UserError: on a missing source, on two documents of one id, and on fewer clusters than splits.
@@ -66,135 +66,133 @@ def dedupe(params: Dedupe, seed: int, source: Path, out: Path) -> None:
     if not source.is_file():
         raise UserError(f"dedupe: {source} does not exist; run the clean stage first (`dvc repro clean`)")
     start_engine()
-    import daft
-
-    clusters = cluster(daft.read_parquet(str(source)), params, seed)
-    decisions = decide(clusters, params, seed)
-    documents = daft.read_parquet(str(source)).join(daft.from_arrow(decisions), on="id")
-    kept = daft.col("reason").is_null()
-    rows = write_sorted(documents.where(kept), out / "documents.parquet", DOCUMENTS, by=["id"])
-    rows += write_sorted(documents.where(~kept), out / "dropped.parquet", DROPPED, by=["id"])
-    if rows != len(clusters.ids):
-        raise AssertionError(f"dedupe read {len(clusters.ids)} documents and wrote {rows}")
-
-
-@dataclass
-class Clusters:
-    """Documents by number, in the order of their ids: the one kept for each, and how like it each is."""
-
-    ids: list[str]
-    kept: Ints
-    exact: np.ndarray  # bool: equals the kept document's normalised text
-    similarity: np.ndarray  # float64
+    with tempfile.TemporaryDirectory(dir=out) as scratch:
+        source, ids = sorted_by_id(source, Path(scratch))
+        check_ids(ids)
+        clusters = cluster(source, ids, params, seed, Path(scratch))
+        decisions, report = decide(clusters, params, seed, source, ids)
+        kept = write_rows(_kept(source, decisions), out / "documents.parquet", DOCUMENTS)
+        dropped = write_rows(_dropped(source, decisions), out / "dropped.parquet", DROPPED)
+    if kept + dropped != len(ids):
+        raise AssertionError(f"dedupe read {len(ids)} documents and wrote {kept + dropped}")
+    write_json(reports / "metrics.json", metrics(params, clusters, decisions) | report)
+    with (reports / "s_curve.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["similarity", "compared"])
+        rows.writerows([s, f"{params.chance(s):.6f}"] for s in S_CURVE)
 
 
-def cluster(documents: daft.DataFrame, params: Dedupe, seed: int) -> Clusters:
-    """Find the clusters of duplicates among documents (columns `id` and `text` are read)."""
-    import daft
-
-    signed = sign(documents, params, seed)
-    ids = signed["id"].to_pylist()
-    length = signed["length"].to_numpy().astype(np.int64)
-
-    # Exact copies first: only one of each goes on, so that a text repeated a million times is one member.
-    sets = DisjointSets(len(ids))
-    original = first_copies(signed["exact"])
-    connect(sets, zip(original.tolist(), range(len(ids)), strict=True), alike=lambda _a, _b: True)
-    one_each = np.flatnonzero(original == np.arange(len(ids)))
-
-    candidates = pa.table({"document": pa.array(one_each), "bands": signed["bands"].take(one_each)})
-    members = buckets(daft.from_arrow(candidates)).to_arrow()["members"].combine_chunks()
-    pairs = candidate_pairs(members)
-    shingles = read_shingles(documents, ids, np.unique(pairs), params.ngram_size)
-    connect(
-        sets,
-        pairs.tolist(),
-        alike=lambda a, b: similar(shingles[a], shingles[b], params.similarity),
-    )
-
-    kept = keep_one(sets, length)
-    exact = original == original[kept]
-    similarity = [
-        1.0 if same else jaccard(shingles[a], shingles[b])
-        for same, a, b in zip(exact.tolist(), original.tolist(), original[kept].tolist(), strict=True)
-    ]
-    check_kept(kept)
-    return Clusters(ids, kept, exact, np.array(similarity))
-
-
-def sign(documents: daft.DataFrame, params: Dedupe, seed: int) -> pa.Table:
-    """Columns id, length (characters), exact (a digest of the normalised text) and bands, sorted by id."""
-    from daft import col
-    from daft.functions import length
-
-    signed = with_bands(documents.select("id", "text"), params.ngram_size, params.bands, params.rows, seed)
-    exact = _digest(normalised(col("text"))).alias("exact")
-    table = signed.select("id", length(col("text")).alias("length"), exact, "bands").to_arrow()
-    table = table.take(pc.sort_indices(table["id"])).combine_chunks()
-    repeated = table["id"][1:].filter(pc.equal(table["id"][1:], table["id"][:-1]))
+def check_ids(ids: pa.Array) -> None:
+    """Refuse ids that stand in two rows; they are sorted."""
+    repeated = ids[1:].filter(pc.equal(ids[1:], ids[:-1]))
     if len(repeated):
         raise UserError(
             f"dedupe: the id {repeated[0].as_py()} stands in more than one row of the cleaned documents "
             f"({len(repeated)} such rows); ids must be unique: run the collect and clean stages again"
         )
-    return table
 
 
-def _digest(text: daft.Expression) -> daft.Expression:
-    """BLAKE2b-128 of each text: equal digests are equal texts."""
-    import daft
+@dataclass
+class Decisions:
+    """What becomes of each document, by number."""
 
-    @daft.func.batch(return_dtype=daft.DataType.string())
-    def digest(texts: daft.Series) -> list[str]:
-        return [document_id(text) for text in texts.to_pylist()]
-
-    return digest(text)
-
-
-def first_copies(digests: pa.ChunkedArray) -> Ints:
-    """For each document the number of the first document of the same digest."""
-    codes = digests.combine_chunks().dictionary_encode().indices.to_numpy()
-    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    return first[inverse].astype(np.int64)
+    ids: pa.Array
+    clusters: Clusters
+    side: NDArray[np.int8]  # its place in SIDES
+    goes: NDArray[np.bool_]
+    contamination: NDArray[np.int64]  # -1, or the place in `contaminated` of what its cluster overlaps
+    contaminated: Contaminated | None
 
 
-def read_shingles(documents: daft.DataFrame, ids: list[str], wanted: Ints, n: int) -> dict[int, Hashes]:
-    """The shingle sets of the documents numbered `wanted`; their texts pass through Daft only."""
-    import daft
-
-    candidates = daft.from_arrow(pa.table({"id": [ids[i] for i in wanted], "document": wanted}))
-    found = documents.select("id", "text").join(candidates, on="id")
-    plan = found.select("document", word_hashes(daft.col("text")).alias("hashes"))
-    sets: dict[int, Hashes] = {}
-    for batch in plan.to_arrow_iter():
-        hashes = batch["hashes"]
-        sets.update(zip(batch["document"].to_pylist(), shingle_sets(hashes, n), strict=True))
-    return sets
-
-
-def check_kept(kept: Ints) -> None:
-    """Every document points to one that stays. FineWeb once removed the right number of wrong documents."""
-    wrong = np.flatnonzero(kept[kept] != kept)
-    if len(wrong):
-        raise AssertionError(f"documents numbered {wrong[:5]} are dropped for documents that are dropped")
-
-
-def decide(clusters: Clusters, params: Dedupe, seed: int) -> pa.Table:
-    """One row a document: its cluster, its side, and for the dropped the reason and the similarity."""
-    ids, kept = clusters.ids, clusters.kept.tolist()
-    stays = clusters.kept == np.arange(len(ids))
-    sides = split_clusters(
-        [ids[i] for i in np.flatnonzero(stays)], seed, params.validation_fraction, params.test_fraction
+def decide(
+    clusters: Clusters, params: Dedupe, seed: int, source: Path, ids: pa.Array
+) -> tuple[Decisions, dict[str, Any]]:
+    """Split the clusters, whole, then find the contaminated among those for training."""
+    stands = clusters.kept == np.arange(len(ids))
+    numbers = np.flatnonzero(stands)
+    side = np.zeros(len(ids), np.int8)
+    side[numbers] = split_clusters(
+        [name.as_py() for name in ids.take(pa.array(numbers))],
+        seed,
+        params.validation_fraction,
+        params.test_fraction,
     )
-    cluster_ids = [ids[i] for i in kept]
-    reason = np.where(clusters.exact, "exact", "near")
-    return pa.table(
-        {
-            "id": ids,
-            "cluster": cluster_ids,
-            "kept_id": cluster_ids,
-            "reason": pa.array(reason, mask=stays),
-            "similarity": clusters.similarity,
-            "split": [sides[cluster_id] for cluster_id in cluster_ids],
-        }
+    side = side[clusters.kept]
+    contamination = np.full(len(ids), -1)
+    found = None
+    if params.decontaminate:
+        sides = {name: numbers[side[numbers] == i] for i, name in enumerate(SIDES)}
+        found = contaminated(source, ids, sides, params.decontaminate)
+        contamination[found.document] = np.arange(len(found.document))
+        contamination = contamination[clusters.kept]
+    goes = ~stands | (contamination >= 0)
+    return Decisions(ids, clusters, side, goes, contamination, found), (
+        {"decontamination": found.report} if found else {}
     )
+
+
+def _kept(source: Path, decisions: Decisions) -> Iterator[pa.RecordBatch]:
+    """The documents that stay, a batch of the file at a time."""
+    for batch, number in _batches(source, DOCUMENT.names):
+        stays = ~decisions.goes[number]
+        number = number[stays]
+        columns = batch.filter(pa.array(stays)).columns
+        cluster = decisions.ids.take(pa.array(decisions.clusters.kept[number]))
+        yield pa.record_batch([*columns, cluster, _sides(decisions.side[number])], names=DOCUMENTS.names)
+
+
+def _dropped(source: Path, decisions: Decisions) -> Iterator[pa.RecordBatch]:
+    """The documents that go, with the reason and the evidence."""
+    clusters, found = decisions.clusters, decisions.contaminated
+    for batch, number in _batches(source, DROPPED.names[:4]):
+        goes = decisions.goes[number]
+        number = number[goes]
+        cluster = decisions.ids.take(pa.array(clusters.kept[number])).to_pylist()
+        reason = np.where(clusters.exact[number], "exact", "near").tolist()
+        kept_id, similarity = list(cluster), clusters.similarity[number].tolist()
+        overlap: list[int | None] = [None] * len(number)
+        for i, at in enumerate(decisions.contamination[number].tolist()):
+            if at >= 0 and found:
+                reason[i], kept_id[i] = f"contaminated:{found.name[at]}", found.example[at]
+                similarity[i], overlap[i] = float(found.share[at]), int(found.overlap[at])
+        columns = [cluster, kept_id, reason, similarity, overlap, _sides(decisions.side[number])]
+        arrays = [pa.array(c, field.type) for c, field in zip(columns, list(DROPPED)[4:], strict=True)]
+        yield pa.record_batch([*batch.filter(pa.array(goes)).columns, *arrays], names=DROPPED.names)
+
+
+def _batches(source: Path, columns: list[str]) -> Iterator[tuple[pa.RecordBatch, Ints]]:
+    """The rows of the file in batches, with the numbers of the documents."""
+    row = 0
+    for batch in pq.ParquetFile(source).iter_batches(ROW_GROUP, columns=columns, use_threads=False):
+        yield batch.select(columns), np.arange(row, row + len(batch))
+        row += len(batch)
+
+
+def _sides(side: NDArray[np.int8]) -> pa.Array:
+    return pa.array(SIDES).take(pa.array(side))
+
+
+def metrics(params: Dedupe, clusters: Clusters, decisions: Decisions) -> dict[str, Any]:
+    """reports/dedupe/metrics.json: what went and why, and how well the signature finds duplicates."""
+    sizes = np.bincount(clusters.kept, minlength=1)
+    fate = decisions.contamination < 0
+    is_dropped = decisions.goes & fate
+    return {
+        "documents": len(clusters.kept),
+        "kept": int((~decisions.goes).sum()),
+        "exact": int((is_dropped & clusters.exact).sum()),
+        "near": int((is_dropped & ~clusters.exact).sum()),
+        "contaminated": int((~fate).sum()),
+        "clusters": int((sizes > 1).sum()),
+        "largest_cluster": int(sizes.max(initial=0)),
+        "splits": {
+            name: int((~decisions.goes & (decisions.side == i)).sum()) for i, name in enumerate(SIDES)
+        },
+        "pairs_nominated": clusters.candidates,
+        "pairs_compared": clusters.compared,
+        "bands": params.bands,
+        "rows": params.rows,
+        "similarity": params.similarity,
+        "compared_at": {str(s): round(params.chance(s), 4) for s in (0.5, 0.6, 0.7, 0.8, 0.9)},
+        "compared_at_similarity": round(params.chance(params.similarity), 4),
+    }

@@ -34,9 +34,14 @@ def write_sorted(plan: daft.DataFrame, path: str | Path, schema: pa.Schema, by: 
     Returns:
         The number of rows written.
     """
+    return write_rows(plan.sort(list(by)).to_arrow_iter(), path, schema)
+
+
+def write_rows(batches: Iterator[pa.RecordBatch], path: str | Path, schema: pa.Schema) -> int:
+    """Write rows in the order in which they come, as one Parquet file; returns their number."""
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         rows = 0
-        for batch in _regroup(plan.sort(list(by)).to_arrow_iter(), schema):
+        for batch in _regroup(batches, schema):
             writer.write_table(batch, row_group_size=ROW_GROUP)
             rows += batch.num_rows
     return rows

@@ -1,24 +1,23 @@
-"""MinHash with locality-sensitive banding: which documents may be near-duplicates, and which truly are.
+"""MinHash with locality-sensitive banding: which documents may be near-duplicates.
 
 Broder (1997) for MinHash, Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", ch. 3 for bands.
-A document is the set of its shingles: hashes of `n` words in a row. The signature keeps, for each of
-bands × rows permutations, the smallest hash of the set; two documents agree in one place with
-probability J, their Jaccard similarity, so they share a whole band somewhere with probability
+A document is the set of its shingles: `n` words in a row. The signature keeps, for each of bands × rows
+permutations, the smallest hash of the set; two documents agree in one place with probability J, their
+Jaccard similarity, so they share a whole band somewhere with probability
 
     1 − (1 − J^rows)^bands                                                     (the S-curve)
 
 Sharing a band only nominates a pair. Nothing is dropped before the Jaccard similarity of the pair's
-shingle sets was computed exactly, so many short bands cost some verification and no precision.
-Daft's kernels do the work that grows with the text; what comes back to Python are integers.
+shingle sets was computed exactly (`shingles.py`), so many short bands cost some verification and no
+precision. Daft's kernels do the work that grows with the text; what comes back to Python are integers.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -62,92 +61,59 @@ def word_hashes(text: daft.Expression) -> daft.Expression:
     return list_map(list_filter(split(words(text), " "), element().length() > lit(0)), xxh3(element()))
 
 
-def with_bands(
-    documents: daft.DataFrame, ngram_size: int, bands: int, rows: int, seed: int
-) -> daft.DataFrame:
-    """Add the column `bands`: list[uint64], one hash a band; empty for a text without words.
+def band_hashes(signatures: NDArray[np.uint32], bands: int) -> Hashes:
+    """One hash for each band of each signature: (documents, bands × rows) → (bands, documents).
 
-    A band's index seeds its hash, so equal hashes mean the same band and (collisions apart) the same rows.
+    A band's hash is a polynomial of its rows, mixed as by splitmix64 (Steele, Lea and Flood 2014).
     """
-    from daft import col, lit
-    from daft.functions import hash as xxh3
-    from daft.functions import minhash, slice, to_list, when
-
-    signature = minhash(col("words"), num_hashes=bands * rows, ngram_size=ngram_size, seed=seed)
-    keys = [xxh3(slice(col("signature"), b * rows, (b + 1) * rows), seed=b) for b in range(bands)]
-    return (
-        documents.with_column("words", words(col("text")))
-        .with_column("signature", signature)
-        .with_column("bands", when(col("words") != "", to_list(*keys)).otherwise(lit(None)))
-        .exclude("words", "signature")
-    )
+    n = len(signatures)
+    rows = signatures.reshape(n, bands, -1)
+    keys = np.zeros((n, bands), np.uint64)
+    for row in range(rows.shape[2]):
+        keys = (keys + rows[:, :, row]) * MULTIPLIER
+        keys ^= keys >> np.uint64(29)
+    return np.ascontiguousarray(keys.T)
 
 
-def buckets(signatures: daft.DataFrame) -> daft.DataFrame:
-    """Columns `document` and `bands` → `members`: list of the documents of each bucket of two or more."""
-    from daft import col, lit
+def candidate_pairs(bands: Iterable[Hashes], documents: Ints) -> Ints:
+    """The pairs (a, b), a < b, that share a bucket in some band: shape (pairs, 2), sorted, each once.
 
-    return (
-        signatures.where(col("bands").not_null())
-        .explode("bands")
-        .groupby("bands")
-        .agg(col("document").count().alias("size"), col("document").list_agg().alias("members"))
-        .where(col("size") > lit(1))
-        .select("members")
-    )
+    One band is in memory at a time. The answer does not depend on the order of documents.
 
-
-def candidate_pairs(members: pa.ListArray) -> Ints:
-    """The pairs (a, b), a < b, that some bucket nominates: shape (pairs, 2), sorted, each once.
-
-    The answer does not depend on the order of buckets or of the members in them.
+    Args:
+        bands: for each band the hash of each of `documents`.
+        documents: their numbers, ascending, below 2^31.
     """
-    sizes = np.diff(members.offsets.to_numpy())
+    merged, new, n_new = np.empty(0, np.uint64), list[Hashes](), 0
+    for keys in bands:
+        new.append(_bucket_pairs(keys, documents))
+        n_new += len(new[-1])
+        # A pair that many bands nominate must not be held as often: merge when that many wait.
+        if n_new > max(1 << 20, len(merged)):
+            merged, new, n_new = np.unique(np.concatenate([merged, *new])), [], 0
+    merged = np.unique(np.concatenate([merged, *new]))
+    return np.stack((merged >> np.uint64(32), merged & np.uint64(0xFFFFFFFF)), axis=1).astype(np.int64)
+
+
+def _bucket_pairs(keys: Hashes, documents: Ints) -> Hashes:
+    """The pairs of one band's buckets, each as one integer a · 2^32 + b."""
+    order = np.argsort(keys, kind="stable")  # within a bucket by number
+    ordered = keys[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))[: len(keys)]
+    sizes = np.diff(np.append(starts, len(keys)))
+    shared = sizes > 1
+    starts, sizes = starts[shared], sizes[shared]
     bucket = np.repeat(np.arange(len(sizes)), sizes)
-    document = members.flatten().to_numpy(zero_copy_only=False).astype(np.int64)
-    document = document[np.lexsort((document, bucket))]
-    first = np.concatenate(([0], np.cumsum(sizes)))[:-1]
-    found = [np.stack((document[first][bucket], document), axis=1)]  # the star around the smallest
-    for step in range(1, WINDOW + 1):
+    within = np.arange(len(bucket)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    document = documents[order[starts[bucket] + within]].astype(np.uint64)
+
+    first = document[within == 0][bucket]
+    found = [_pair(first[within > 0], document[within > 0])]  # the star around the smallest
+    for step in range(1, min(WINDOW + 1, int(sizes.max(initial=0)))):
         together = bucket[:-step] == bucket[step:]
-        found.append(np.stack((document[:-step][together], document[step:][together]), axis=1))
-    pairs = np.concatenate(found)
-    return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+        found.append(_pair(document[:-step][together], document[step:][together]))
+    return np.unique(np.concatenate(found))
 
 
-def shingle_sets(word_lists: pa.ListArray, n: int) -> list[Hashes]:
-    """The set of shingles of each document: sorted, distinct 64-bit hashes of `n` words in a row.
-
-    A shingle's hash is the polynomial Σ wᵢ·Mⁱ of its word hashes (mod 2^64): one pass over all documents
-    for each i < n. A document shorter than `n` words is one shingle, the whole of it; one without words
-    has none.
-    """
-    offsets = word_lists.offsets.to_numpy()
-    word = word_lists.values.to_numpy(zero_copy_only=False)
-    hashed = np.zeros(max(len(word) - n + 1, 0), np.uint64)
-    powers = np.cumprod(np.full(n, MULTIPLIER), dtype=np.uint64)
-    for i in range(n):
-        hashed += word[i : i + len(hashed)] * powers[i]
-    sets = []
-    for start, end in pairwise(offsets.tolist()):
-        if end - start >= n:
-            sets.append(np.unique(hashed[start : end - n + 1]))
-        else:
-            short = word[start:end]
-            sets.append(np.atleast_1d((short * powers[: len(short)]).sum())[: len(short)])
-    return sets
-
-
-def jaccard(a: Hashes, b: Hashes) -> float:
-    """|a ∩ b| / |a ∪ b| of two sets given as sorted, distinct values; 0 when both are empty."""
-    merged = np.concatenate((a, b))
-    merged.sort()
-    shared = int(np.count_nonzero(merged[1:] == merged[:-1]))
-    return shared / (len(merged) - shared) if len(merged) else 0.0
-
-
-def similar(a: Hashes, b: Hashes, threshold: float) -> bool:
-    """Whether the Jaccard similarity reaches `threshold`; sizes alone refute most pairs."""
-    fewer, more = sorted((len(a), len(b)))
-    # By division, as in `jaccard`: 0.55 · 20 rounds to more than 11, 11 / 20 to 0.55 exactly.
-    return more > 0 and fewer / more >= threshold and jaccard(a, b) >= threshold
+def _pair(a: Hashes, b: Hashes) -> Hashes:
+    return (a << np.uint64(32)) | b

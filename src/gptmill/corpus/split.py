@@ -8,8 +8,10 @@ may change its side, when a longer document joins it.)
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gptmill.errors import UserError
 
@@ -23,9 +25,9 @@ def position(seed: int, cluster: str) -> int:
 
 
 def split_clusters(
-    clusters: list[str], seed: int, validation_fraction: float, test_fraction: float
-) -> dict[str, str]:
-    """The side of each cluster (distinct ids).
+    clusters: Sequence[str], seed: int, validation_fraction: float, test_fraction: float
+) -> NDArray[np.int8]:
+    """The side of each cluster (distinct ids), as its place in `SIDES`: (clusters,).
 
     Below `test_fraction` of the hash's range lies test, then validation, then train. In a corpus of a few
     dozen documents a side may get none that way; then the cluster nearest to it in the order of hashes
@@ -43,13 +45,13 @@ def split_clusters(
             "Give collect more text, or loosen clean.rules or raise dedupe.similarity if they dropped it; "
             "data/clean/dropped.parquet says what went and why."
         )
-    placed = sorted((position(seed, cluster), cluster) for cluster in clusters)
-    places = np.array([place for place, _ in placed], dtype=np.uint64) / 2.0**64
+    positions = np.fromiter((position(seed, cluster) for cluster in clusters), np.uint64, n)
+    order = np.argsort(positions, kind="stable")
+    places = positions[order] / 2.0**64
     test_end = int(np.clip(np.searchsorted(places, test_fraction), 1, n - 2))
     validation_end = int(
         np.clip(np.searchsorted(places, test_fraction + validation_fraction), test_end + 1, n - 1)
     )
-    counts = [test_end, validation_end - test_end, n - validation_end]
-    return {
-        cluster: side for (_, cluster), side in zip(placed, np.repeat(SIDES, counts).tolist(), strict=True)
-    }
+    sides = np.empty(n, np.int8)
+    sides[order] = np.repeat(np.arange(len(SIDES)), [test_end, validation_end - test_end, n - validation_end])
+    return sides
