@@ -1,0 +1,111 @@
+"""Every signal of a batch of documents, in one pass; words are split once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from gptmill.corpus import lines
+from gptmill.corpus.marks import MARKS
+from gptmill.corpus.repetition import repetition
+from gptmill.corpus.signals import STOP_WORDS
+from gptmill.corpus.words import Ints, Words, number_words
+
+Columns = dict[str, np.ndarray]
+
+_MARKS = "".join(sorted(MARKS))
+_STOP_WORDS = {word: i for i, word in enumerate(sorted(STOP_WORDS))}
+
+
+def measure(texts: Sequence[str], split: Sequence[Sequence[str]] | None = None) -> Columns:
+    """The signals of all presets: an array with a number for each text, by signal.
+
+    Args:
+        texts: cleaned texts.
+        split: their words, where they are not what stands between white space.
+    """
+    words = number_words([text.split() for text in texts] if split is None else split)
+    return quality(texts, words) | repeats(texts, words) | fineweb(texts, words) | c4(texts)
+
+
+def quality(texts: Sequence[str], words: Words) -> Columns:
+    """Gopher's document statistics (section A1.1)."""
+    n = np.diff(words.starts)
+    real = words.each(_is_real)
+    n_real = words.total(real)
+    symbols = _ints([max(text.count("#"), text.count("...") + text.count("…")) for text in texts])
+    shares = _columns(map(lines.bullets_and_ellipses, texts), 2)
+    return {
+        "n_words": n_real,
+        "mean_word_length": words.total(words.each(len) * real) / _some(n_real),
+        "symbol_word_ratio": symbols / _some(n),
+        "bullet_lines_ratio": shares[0],
+        "ellipsis_lines_ratio": shares[1],
+        "alphabetic_words_ratio": words.total(words.each(_has_letter)) / _some(n),
+        "stop_words": _stop_words(words, str),
+        "stop_words_any_case": _stop_words(words, _bare),
+    }
+
+
+def repeats(texts: Sequence[str], words: Words) -> Columns:
+    """Gopher's repetition (table A1)."""
+    names = [f"duplicate_{part}{of}" for part in ("line", "paragraph") for of in ("_ratio", "_char_ratio")]
+    shares = dict(zip(names, _columns(map(lines.repeated_parts, texts), 4), strict=True))
+    return shares | repetition(words, _ints(list(map(len, texts))))
+
+
+def fineweb(texts: Sequence[str], words: Words) -> Columns:
+    """FineWeb's own rules (section 3.6)."""
+    ends, closes, short, repeated = _columns(map(lines.fineweb, texts), 4)
+    newlines = _ints([text.count("\n") for text in texts])
+    return {
+        "terminal_punctuation_lines_ratio": ends,
+        "sentence_lines_ratio": closes,
+        "short_lines_ratio": short,
+        "line_char_duplicates_ratio": repeated,
+        "newline_word_ratio": newlines / _some(np.diff(words.starts)),
+    }
+
+
+def c4(texts: Sequence[str]) -> Columns:
+    """What C4 decides documents by."""
+    counts = [lines.c4(text) for text in texts]
+    return {f"c4_{name}": _ints([getattr(c, name) for c in counts]) for name in lines.C4._fields}
+
+
+def _is_real(word: str) -> bool:
+    """Whether a word is more than punctuation."""
+    return word[0] not in MARKS or word.strip(_MARKS) != ""
+
+
+def _has_letter(word: str) -> bool:
+    return word[0].isalpha() or any(map(str.isalpha, word))
+
+
+def _bare(word: str) -> str:
+    """In small letters, without the punctuation that sticks to it."""
+    return word.strip(_MARKS).lower()
+
+
+def _stop_words(words: Words, form: Callable[[str], str]) -> Ints:
+    """(d,) how many different stop words occur, among the words in this form."""
+    stop = words.each(lambda word: _STOP_WORDS.get(form(word), -1))
+    at = np.flatnonzero(stop >= 0)
+    occurs = np.zeros((len(words.starts) - 1, len(_STOP_WORDS)), np.bool_)
+    occurs[words.documents[at], stop[at]] = True
+    return occurs.sum(axis=1)
+
+
+def _columns(rows: Iterable[tuple[float, ...]], width: int) -> np.ndarray:
+    """(width, d) from a tuple a document."""
+    return np.array(list(rows), np.float64).reshape(-1, width).T
+
+
+def _ints(values: list[int]) -> Ints:
+    return np.array(values, np.int64)
+
+
+def _some(counts: Ints) -> Ints:
+    """Divisors: at least 1."""
+    return np.maximum(counts, 1)
