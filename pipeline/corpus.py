@@ -7,14 +7,15 @@ from pathlib import Path
 from gptmill.errors import run
 from gptmill.params import load
 from gptmill.params.clean import Clean
+from gptmill.params.dedupe import Dedupe
 
 
 def main() -> None:
-    params = load("clean", Clean)
+    clean, dedupe = load("clean", Clean), load("dedupe", Dedupe)
 
     from gptmill.corpus.report.report import report
 
-    report(params, Path("data"), page=Path("reports/corpus.html"), metrics=Path("reports/corpus.json"))
+    report(clean, dedupe, Path("data"), page=Path("reports/corpus.html"), metrics=Path("reports/corpus.json"))
 
 
 if __name__ == "__main__":

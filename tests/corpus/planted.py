@@ -21,13 +21,12 @@ COPY = pa.schema(
         *(DOCUMENT.field(name) for name in ("id", "source", "uri", "licence")),
         *(pa.field(name, pa.string()) for name in ("cluster", "kept_id", "reason")),
         pa.field("similarity", pa.float64()),
+        pa.field("overlap", pa.int64()),
         pa.field("split", pa.string()),
     ]
 )
 REPEAT = pa.schema([DOCUMENT.field(name) for name in ("id", "source", "uri", "licence", "meta")])
-SHUT_OUT = pa.schema(
-    [*(DOCUMENT.field(name) for name in ("id", "source", "uri")), pa.field("reason", pa.string())]
-)
+SHUT_OUT = REPEAT.append(pa.field("reason", pa.string()))
 ROW_GROUP = 7  # small, so that a search meets more than one
 
 
@@ -71,7 +70,7 @@ def plant(
     data: Path,
     documents: Sequence[Planted],
     pii: Mapping[str, int] | None = None,
-    shut_out: Sequence[Mapping[str, str]] = (),
+    shut_out: Sequence[Mapping[str, object]] = (),
     stages: Sequence[str] = ("collect", "clean", "dedupe"),
 ) -> Path:
     """Write the outs of `stages` to `data`."""
@@ -102,9 +101,10 @@ def plant(
         copies = []
         for d in lost:
             original = document_id(d.copy_of) if d.copy_of is not None else d.id
+            match = original if d.copy_of is not None else "trec.tsv:17"
             copies.append(
                 _row(d, d.text_out)
-                | {"cluster": original, "kept_id": original if d.copy_of is not None else None}
+                | {"cluster": original, "kept_id": match, "overlap": None if d.copy_of else 12}
                 | {"reason": d.reason, "similarity": d.similarity, "split": d.split}
             )
         _write(folder / "dropped.parquet", copies, COPY)

@@ -22,10 +22,12 @@ from gptmill.corpus.report.histograms import axis, binned, length_histogram, sig
 from gptmill.corpus.report.report import report
 from gptmill.errors import UserError
 from gptmill.html.text import escape
-from gptmill.params import check
+from gptmill.params import check, load
 from gptmill.params.clean import Clean, Threshold
+from gptmill.params.dedupe import Dedupe
 
 PARAMS = check(Clean, {"replace_pii": True, "preset": "docs"}, "params.yaml: clean")
+DEDUPE = load("dedupe", Dedupe, Path(__file__).parents[2] / "params.yaml")
 LONG = "the quick brown fox jumps over the lazy dog and runs into the woods near the old mill today "
 HOSTILE = '<script>alert("x")</script> & </pre></body> \x00\x1b[31m \u202egnp.exe \ufeff'
 
@@ -49,12 +51,21 @@ def documents() -> list[Planted]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    shut_out = [{"id": "0" * 32, "source": "books", "uri": "file:cap.txt", "reason": "cap"}]
+    shut_out = [
+        {
+            "id": "0" * 32,
+            "source": "books",
+            "uri": "file:cap.txt",
+            "licence": "MIT",
+            "meta": [],
+            "reason": "cap",
+        }
+    ]
     return plant(tmp_path_factory.mktemp("planted") / "data", documents(), shut_out=shut_out)
 
 
 def made(data: Path, out: Path, params: Clean = PARAMS) -> str:
-    report(params, data, out / "corpus.html", out / "corpus.json")
+    report(params, DEDUPE, data, out / "corpus.html", out / "corpus.json")
     return (out / "corpus.html").read_text(encoding="utf-8")
 
 
@@ -149,6 +160,12 @@ def test_the_page_is_whole_and_says_the_numbers(data: Path, tmp_path: Path) -> N
     root = parsed(html)
     shown = " ".join(root.itertext())
     assert "trec" in shown
+    tasks = json.loads((tmp_path / "corpus.json").read_text())["contaminated"]
+    assert {name: part["documents"] for name, part in tasks.items()} == {
+        "test": 0,
+        "validation": 0,
+        "trec": 1,
+    }
     kept = json.loads((tmp_path / "corpus.json").read_text())["stages"]["dedupe"]["kept"]["documents"]
     assert f"{kept:,} documents" in shown
     assert len(html) < 1_000_000

@@ -72,8 +72,11 @@ def _dedupe(stage: Trace) -> Iterator[str]:
             yield f"kept, in the split {stage['split']}"
             yield from _cluster("it stands for", stage["others"])
         case "contaminated":
-            shared = "" if stage["similarity"] is None else f" (overlap {stage['similarity']:.3f})"
-            yield visible(f"contaminated: shares text with test examples of {stage['task']}{shared}")
+            yield visible(f"contaminated: shares text with test examples of {stage['task']}, most with")
+            yield visible(f"{stage['example']}  {stage['example_uri'] or ''}".rstrip())
+            yield f"{_counted(stage['overlap'], 'n-gram')} in both, {stage['similarity']:.3f} of the shorter of the two"
+            if stage["by_its_cluster"]:
+                yield f"(found for {stage['cluster']}, which stands for its cluster)"
         case "dropped":
             yield f"dropped as {stage['reason']} duplicate, similarity {stage['similarity']:.4f}, of"
             yield visible(f"{stage['kept_id']}  {stage['kept_uri'] or ''}")

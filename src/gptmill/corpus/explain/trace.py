@@ -53,7 +53,7 @@ def _collect(data: Path, document: str, collected: Row | None) -> Trace:
         if table(data, "collect/documents") is None:
             return {"state": "not run"}
         if shut_out := row(data, "collect/dropped", document):
-            return {"state": "dropped"} | shut_out
+            return shut_out | {"state": "dropped", "meta": dict(shut_out["meta"])}
         return {"state": "missing"}
     found = {key: collected[key] for key in ("source", "uri", "licence", "origin", "lang")}
     places = select(data, "collect/repeats", pc.field("id") == document, ["source", "uri"])
@@ -119,10 +119,22 @@ def _dedupe(
     reason = str(duplicate["reason"])
     result: Trace = {"state": "dropped", "reason": reason, "split": duplicate["split"]}
     if reason.startswith(CONTAMINATED):
-        name = reason.removeprefix(CONTAMINATED).lstrip(":@ ")
-        return result | {"state": CONTAMINATED, "task": name, "similarity": duplicate["similarity"]}
+        found = {key: duplicate[key] for key in ("similarity", "overlap", "cluster")}
+        example = duplicate["kept_id"]  # a row of a task's file, or a document of a split
+        held_out = select(data, "dedupe/documents", pc.field("id") == example, ["uri"])
+        return (
+            result
+            | found
+            | {
+                "state": CONTAMINATED,
+                "task": reason.removeprefix(f"{CONTAMINATED}:"),
+                "example": example,
+                "example_uri": held_out[0]["uri"] if held_out else None,
+                "by_its_cluster": duplicate["cluster"] != duplicate["id"],
+            }
+        )
     original = duplicate["kept_id"]
-    match = row(data, "dedupe/documents", original) or row(data, "clean/documents", original)
+    match = row(data, "dedupe/documents", original)
     result |= {
         "kept_id": original,
         "kept_uri": match["uri"] if match else None,

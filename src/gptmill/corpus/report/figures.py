@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,11 @@ CONTAMINATED = "contaminated"
 Figures = dict[str, Any]
 
 
-def figures(data: Path) -> Figures:
+def figures(data: Path, tasks: Sequence[str] = ()) -> Figures:
     """All numbers of the report from `data`/collect, clean and dedupe.
+
+    Args:
+        tasks: against whose examples documents were held, also those that nothing was dropped for.
 
     Raises:
         UserError: when a stage has not run, or the outs do not belong together.
@@ -69,7 +72,7 @@ def figures(data: Path) -> Figures:
         "licences": _by(kept, 2),
         "splits": {name: _plain(_total(kept, 3, name)) for name in SPLITS},
         "personal_data": _personal_data(clean),
-        "contaminated": _contaminated(losses["dedupe"]),
+        "contaminated": _contaminated(losses["dedupe"], tasks),
         "duplicates": _duplicates(losses["dedupe"]),
     }
 
@@ -125,15 +128,15 @@ def _sources(outputs: dict[str, Amounts], losses: dict[str, Amounts]) -> Figures
 
 
 def _personal_data(clean: Path) -> Figures:
-    """How many pieces of each kind were found in the kept documents."""
+    """How many pieces of each kind were found in the documents that clean kept."""
     counts: Figures = json.loads(existing(clean / "pii.json").read_text(encoding="utf-8"))
     return counts
 
 
-def _contaminated(lost: Amounts) -> Figures:
+def _contaminated(lost: Amounts, tasks: Sequence[str]) -> Figures:
     """Documents dropped for what they share with test examples, by the name of the task."""
-    return {
-        reason.removeprefix(CONTAMINATED).lstrip(":@ "): amount
+    return {task: _plain(Amount()) for task in tasks} | {
+        reason.removeprefix(f"{CONTAMINATED}:"): amount
         for reason, amount in _by(lost, 1).items()
         if reason.startswith(CONTAMINATED)
     }

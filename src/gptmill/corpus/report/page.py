@@ -200,12 +200,16 @@ def _member(member: Member, fate: str) -> Markup:
 def _contamination(figures: Figures) -> Markup:
     found: dict[str, Plain] = figures["contaminated"]
     if not found:
-        return paragraph("No document was dropped for sharing text with test examples.")
+        return paragraph(
+            "No document was held against test examples: ", code("dedupe.decontaminate"), " is off."
+        )
     rows = [
         [task, number(part["documents"]), size(part["bytes"])]
         for task, part in _largest(found, lambda part: part["documents"])
     ]
-    return table("Documents dropped for text that test examples share", ["task", "documents", "bytes"], rows)
+    return table(
+        "Documents dropped because they share text with test examples", ["task", "documents", "bytes"], rows
+    )
 
 
 def _personal_data(figures: Figures) -> Markup:

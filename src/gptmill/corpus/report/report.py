@@ -11,16 +11,19 @@ from gptmill.corpus.report.page import corpus_page
 from gptmill.corpus.signals import SIGNALS
 from gptmill.outs import write_json, write_text
 from gptmill.params.clean import Clean
+from gptmill.params.dedupe import Dedupe
 
 
-def report(params: Clean, data: Path, page: Path, metrics: Path) -> None:
+def report(clean: Clean, dedupe: Dedupe, data: Path, page: Path, metrics: Path) -> None:
     """Read `data`/collect, clean and dedupe; write the page and its numbers.
 
     Raises:
         UserError: when a stage has not run, or the outs do not belong together.
     """
-    numbers = figures(data)
-    limits = params.resolved_rules()
+    against = dedupe.decontaminate
+    tasks = [*against.splits, *(task.name for task in against.against)] if against else []
+    numbers = figures(data, tasks)
+    limits = clean.resolved_rules()
     signals = [
         signal_histogram(data / "clean", name, limits.get(name)) for name in signals_of(data / "clean")
     ]
