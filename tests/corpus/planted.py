@@ -12,7 +12,13 @@ import pyarrow.parquet as pq
 
 from gptmill.corpus.documents import DOCUMENT, document_id
 
-SIGNALS = {"n_words": pa.int64(), "mean_word_length": pa.float64(), "symbol_word_ratio": pa.float64()}
+SIGNALS = {
+    "n_words": pa.int64(),
+    "mean_word_length": pa.float64(),
+    "symbol_word_ratio": pa.float64(),
+    "boilerplate_parts": pa.int64(),
+    "pii_email": pa.int64(),
+}
 CLEANED = pa.schema([*DOCUMENT, *(pa.field(name, kind) for name, kind in SIGNALS.items())])
 RULED_OUT = CLEANED.append(pa.field("reason", pa.string()))
 KEPT = pa.schema([*DOCUMENT, pa.field("cluster", pa.string()), pa.field("split", pa.string())])
@@ -63,6 +69,8 @@ def signals(text: str) -> dict[str, float]:
         "n_words": len(words),
         "mean_word_length": sum(map(len, words)) / n,
         "symbol_word_ratio": text.count("#") / n,
+        "boilerplate_parts": text.count("held out") * 2,
+        "pii_email": 0,
     }
 
 

@@ -101,6 +101,7 @@ def test_the_numbers_are_those_of_the_tables(data: Path) -> None:
         "exact": 1,
         "near": 2,
     }
+    assert found["boilerplate"] == {"documents": 1, "parts": 2}
     assert found["personal_data"] == {"email": 2, "phone": 0}
 
 
@@ -266,7 +267,7 @@ def test_odd_corpora_have_a_page(planted: list[Planted], tmp_path: Path) -> None
     root = parsed(made(plant(tmp_path / "data", planted), tmp_path))
     shown = " ".join(root.itertext())
     assert "nan" not in shown.lower().split()
-    assert len(list(root.iter("section"))) == 9
+    assert len(list(root.iter("section"))) == 10
 
 
 def test_what_is_missing_is_a_message(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gptmill.corpus.report.tables import (
@@ -28,6 +29,7 @@ from gptmill.corpus.report.tables import (
 STAGES = ("collect", "clean", "dedupe")
 SPLITS = ("train", "validation", "test")
 CONTAMINATED = "contaminated"
+BOILERPLATE = "boilerplate_parts"  # the signal that counts them
 
 Figures = dict[str, Any]
 
@@ -72,6 +74,7 @@ def figures(data: Path, tasks: Sequence[str] = ()) -> Figures:
         "licences": _by(kept, 2),
         "splits": {name: _plain(_total(kept, 3, name)) for name in SPLITS},
         "personal_data": _personal_data(clean),
+        "boilerplate": _boilerplate(clean),
         "contaminated": _contaminated(losses["dedupe"], tasks),
         "duplicates": _duplicates(losses["dedupe"]),
     }
@@ -131,6 +134,19 @@ def _personal_data(clean: Path) -> Figures:
     """How many pieces of each kind were found in the documents that clean kept."""
     counts: Figures = json.loads(existing(clean / "pii.json").read_text(encoding="utf-8"))
     return counts
+
+
+def _boilerplate(clean: Path) -> Figures:
+    """Lines and paragraphs that clean took out because many documents have them, and from how many documents."""
+    documents = parts = 0
+    for name in ("documents", "dropped"):
+        with pq.ParquetFile(clean / f"{name}.parquet") as file:
+            if BOILERPLATE not in file.schema_arrow.names:
+                return {}
+            for batch in file.iter_batches(columns=[BOILERPLATE]):
+                documents += pc.sum(pc.greater(batch[BOILERPLATE], 0)).as_py() or 0
+                parts += pc.sum(batch[BOILERPLATE]).as_py() or 0
+    return {"documents": documents, "parts": parts}
 
 
 def _contaminated(lost: Amounts, tasks: Sequence[str]) -> Figures:

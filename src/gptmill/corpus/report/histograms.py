@@ -49,11 +49,10 @@ class SignalHistogram:
 
 
 def signals_of(clean: Path) -> list[str]:
-    """The signals that clean has measured: the numeric columns of its documents."""
+    """The signals that clean has measured: its numeric columns, but for counts of personal data."""
     schema = pq.read_schema(existing(clean / "documents.parquet"))
-    return [
-        field.name for field in schema if pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
-    ]
+    numeric = [f.name for f in schema if pa.types.is_integer(f.type) or pa.types.is_floating(f.type)]
+    return [name for name in numeric if not name.startswith("pii_")]
 
 
 def signal_histogram(clean: Path, signal: str, limits: Threshold | None) -> SignalHistogram:

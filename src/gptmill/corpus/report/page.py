@@ -56,6 +56,7 @@ def corpus_page(
         ("Languages and licences", _languages_and_licences(figures)),
         ("Duplicates", _duplicates(figures, clusters)),
         ("Contamination", _contamination(figures)),
+        ("Boilerplate", _boilerplate(figures)),
         ("Personal data", _personal_data(figures)),
         ("Splits", _splits(figures)),
     ]
@@ -209,6 +210,18 @@ def _contamination(figures: Figures) -> Markup:
     ]
     return table(
         "Documents dropped because they share text with test examples", ["task", "documents", "bytes"], rows
+    )
+
+
+def _boilerplate(figures: Figures) -> Markup:
+    edited = figures["stages"]["clean"]["edited_bytes"]
+    cut = f"All that cleaning cuts out of texts (markup, code, boilerplate) is {size(max(0, edited))}."
+    found: Plain = figures["boilerplate"]
+    if not found.get("parts"):
+        return paragraph(f"No line or paragraph was taken out for standing in many documents. {cut}")
+    return paragraph(
+        f"{number(found['parts'])} lines and paragraphs that stand in many documents were taken out of "
+        f"{number(found['documents'])} documents. {cut}"
     )
 
 
