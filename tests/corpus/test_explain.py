@@ -118,7 +118,7 @@ def test_a_copy_names_its_original_the_similarity_and_the_difference(data: Path)
 
 def test_contamination_names_the_task(data: Path) -> None:
     said = told(data, TOLD.id)
-    assert "contaminated: shares text with test examples of trec, most with\n          trec.tsv:17\n" in said
+    assert "contaminated: shares text with the examples of trec, most with\n          trec.tsv:17\n" in said
     assert "12 n-grams in both, 0.500 of the shorter of the two" in said
 
 
