@@ -18,10 +18,13 @@ from gptmill.corpus.presets import PRESETS
 FILTERS = "datatrove.pipeline.filters"
 # preset → datatrove's filters, by module and class
 THEIRS = {
-    "gopher": [("gopher_quality_filter", "GopherQualityFilter"), ("gopher_repetition_filter", "GopherRepetitionFilter")],
+    "gopher": [
+        ("gopher_quality_filter", "GopherQualityFilter"),
+        ("gopher_repetition_filter", "GopherRepetitionFilter"),
+    ],
     "c4": [("c4_filters", "C4QualityFilter")],
     "fineweb": [("fineweb_quality_filter", "FineWebQualityFilter")],
-}  # fmt: skip
+}
 
 
 @contextlib.contextmanager
@@ -29,7 +32,9 @@ def our_splitters() -> Iterator[None]:
     """Within, datatrove's filters split as we do."""
     with contextlib.ExitStack() as stack:
         for module in ("gopher_quality_filter", "gopher_repetition_filter", "fineweb_quality_filter"):
-            stack.enter_context(mock.patch(f"{FILTERS}.{module}.split_into_words", lambda text, _: text.split()))
+            stack.enter_context(
+                mock.patch(f"{FILTERS}.{module}.split_into_words", lambda text, _: text.split())
+            )
         stack.enter_context(
             mock.patch(f"{FILTERS}.c4_filters.split_into_sentences", lambda line, _: [line] * sentences(line))
         )
@@ -82,7 +87,9 @@ def compare(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
             theirs = their_reasons(preset, texts)
         found[preset] = {
             "documents": len(texts),
-            "dropped_by_both": sum(a is not None and b is not None for a, b in zip(ours, theirs, strict=True)),
+            "dropped_by_both": sum(
+                a is not None and b is not None for a, b in zip(ours, theirs, strict=True)
+            ),
             "differences": [
                 {"document": i, "ours": a, "datatrove": b}
                 for i, (a, b) in enumerate(zip(ours, theirs, strict=True))

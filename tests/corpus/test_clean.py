@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from gptmill.corpus.clean import CLEANED, DROPPED, clean, clean_text
 from gptmill.corpus.documents import DOCUMENT, document_id
+from gptmill.corpus.pii import NOTHING
+from gptmill.corpus.signals import PII_KINDS
 from gptmill.errors import UserError
 from gptmill.params.clean import Clean, Threshold
 
@@ -30,7 +32,9 @@ TEXTS = [
         {"kind": "files", "section": "body"},
     ),
 ]
-PARAMS = Clean(replace_pii=True, rules={"n_words": Threshold(min=5), "stop_words": Threshold(min=2)})
+PARAMS = Clean(
+    replace_pii=True, preset="none", rules={"n_words": Threshold(min=5), "stop_words": Threshold(min=2)}
+)
 
 
 @pytest.fixture
@@ -69,7 +73,7 @@ def test_every_document_is_kept_or_dropped_with_its_reason(source: Path, tmp_pat
         ids[4]: "gutenberg_boilerplate",
     }
     assert [row["id"] for row in kept] == sorted(row["id"] for row in kept)
-    assert json.loads((tmp_path / "clean/pii.json").read_text()) == {"email": 1, "ip": 0, "phone": 0}
+    assert json.loads((tmp_path / "clean/pii.json").read_text()) == dict.fromkeys(PII_KINDS, 0) | {"email": 1}
 
 
 def test_same_bytes_twice(source: Path, tmp_path: Path) -> None:
@@ -82,7 +86,7 @@ def test_same_bytes_twice(source: Path, tmp_path: Path) -> None:
 
 
 def test_personal_data_stays_where_the_parameters_say_so() -> None:
-    assert clean_text("a@b.org", "files", None, replace_pii=False) == ("a@b.org", (0, 0, 0))
+    assert clean_text("a@b.org", "files", None, replace_pii=False) == ("a@b.org", (0, 1, 0, 0, 0, 0))
 
 
 def test_without_collect_the_message_says_what_to_run(tmp_path: Path) -> None:
@@ -97,5 +101,5 @@ AWKWARD = st.text(st.sampled_from("ab1. :`~*_->=+\n\r\t@&;<#x\x85\x93\x07Ã©\u2
 @given(AWKWARD, st.sampled_from(["docstrings", "files"]), st.sampled_from([None, "body"]))
 def test_cleaning_clean_text_changes_nothing(text: str, kind: str, section: str | None) -> None:
     once = clean_text(text, kind, section, replace_pii=True).text
-    assert clean_text(once, kind, section, replace_pii=True) == (once, (0, 0, 0))
+    assert clean_text(once, kind, section, replace_pii=True) == (once, NOTHING)
     assert not LEFTOVER.search(once)

@@ -40,14 +40,22 @@ def test_without_rules_only_the_empty_go() -> None:
 
 def test_a_threshold_that_names_no_signal_is_an_error() -> None:
     with pytest.raises(UserError, match='"n_word" is no signal; did you mean "n_words"'):
-        check(Clean, {"replace_pii": True, "rules": {"n_word": {"min": 20}}}, "params.yaml: clean")
+        check(
+            Clean,
+            {"replace_pii": True, "preset": "docs", "rules": {"n_word": {"min": 20}}},
+            "params.yaml: clean",
+        )
 
 
 def test_a_threshold_without_sides_is_an_error() -> None:
     with pytest.raises(UserError, match=r"rules\.n_words: a threshold needs min, max or both"):
-        check(Clean, {"replace_pii": True, "rules": {"n_words": {}}}, "params.yaml: clean")
+        check(Clean, {"replace_pii": True, "preset": "docs", "rules": {"n_words": {}}}, "params.yaml: clean")
 
 
 def test_a_threshold_that_nothing_can_meet_is_an_error() -> None:
     with pytest.raises(UserError, match=r"min = 5\.0 is above max = 4\.0"):
-        check(Clean, {"replace_pii": True, "rules": {"n_words": {"min": 5, "max": 4}}}, "params.yaml: clean")
+        check(
+            Clean,
+            {"replace_pii": True, "preset": "docs", "rules": {"n_words": {"min": 5, "max": 4}}},
+            "params.yaml: clean",
+        )

@@ -1,27 +1,36 @@
 """clean: repair texts, replace personal data, measure signals, and let the rules decide who stays.
 
-One plan: worker processes clean a document and measure it in the same visit (its words are split once);
-the signals become columns; the rules are expressions on them. What fails is written beside what stays,
-with the first rule that it failed.
+One plan: worker processes clean a document and measure it in the same visit, by the batch; the signals
+become columns; the rules are expressions on them. What fails is written beside what stays, with the
+first rule that it failed. Only boilerplate needs a plan before that one: what many documents share is
+known when all of them were read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import reduce
 from operator import add
 from pathlib import Path
+from typing import Any
 
 import daft
 import pyarrow as pa
 import pyarrow.parquet as pq
-from daft import DataType, Series, col, lit
+from daft import DataType, Expression, Series, col, lit
+from daft.functions import startswith, when
 
+from gptmill.corpus.boilerplate import frequent, part_hashes, without_parts
 from gptmill.corpus.documents import DOCUMENT
 from gptmill.corpus.engine import start_engine, write_sorted
 from gptmill.corpus.gutenberg import strip_boilerplate
-from gptmill.corpus.pii import KINDS, Redacted, redact
+from gptmill.corpus.language import UNKNOWN, identify
+from gptmill.corpus.lines import without_c4_lines
+from gptmill.corpus.measure import measure
+from gptmill.corpus.pii import NOTHING, Redacted, redact
 from gptmill.corpus.prose import prose
 from gptmill.corpus.rules import reason
-from gptmill.corpus.signals import COUNTS, SIGNALS, measure
+from gptmill.corpus.signals import COUNTS, PII_KINDS, SIGNALS
 from gptmill.corpus.text import repair, settle, tidy_lines
 from gptmill.errors import UserError
 from gptmill.outs import write_json
@@ -33,9 +42,9 @@ SIGNAL_FIELDS = [
 CLEANED = pa.schema([*DOCUMENT, *SIGNAL_FIELDS])
 DROPPED = CLEANED.append(pa.field("reason", pa.string(), nullable=False))
 # What a visit to one document gives.
-VISIT = pa.struct([("text", pa.string()), *SIGNAL_FIELDS, *((kind, pa.int64()) for kind in KINDS)])
-STAGED = pa.schema([*CLEANED, *((kind, pa.int64()) for kind in KINDS), ("reason", pa.string())])
-BOILERPLATE = ["gutenberg_header", "gutenberg_footer"]
+VISIT = pa.struct([("text", pa.string()), ("language", pa.string()), *SIGNAL_FIELDS])
+STAGED = pa.schema([*CLEANED, ("reason", pa.string())])
+GUTENBERG = ["gutenberg_header", "gutenberg_footer"]
 
 
 def clean(params: Clean, source: Path, out: Path) -> None:
@@ -65,14 +74,31 @@ def clean(params: Clean, source: Path, out: Path) -> None:
 def _visited(documents: daft.DataFrame, params: Clean) -> daft.DataFrame:
     """The documents cleaned, with a column a signal and `reason` (null: kept)."""
     kind, section = col("meta").map_get(lit("kind")), col("meta").map_get(lit("section"))
-    visited = documents.with_column("visit", visit(col("text"), kind, section, lit(params.replace_pii)))
+    unwanted: frozenset[int] = frozenset()
+    if params.boilerplate.max_documents is not None:
+        parts = documents.select(parts_with(params)(col("text"), kind, section).alias("parts"))
+        unwanted = frequent(parts, params.boilerplate.max_documents)
+    visited = documents.with_column("visit", visit_with(params, unwanted)(col("text"), kind, section))
     fields = [visited["visit"].get(field.name).alias(field.name) for field in VISIT]
     untouched = [col(name) for name in DOCUMENT.names if name != "text"]
     named = {
-        "gutenberg_boilerplate": section.is_in(BOILERPLATE).fill_null(False),
+        "gutenberg_boilerplate": section.is_in(GUTENBERG).fill_null(False),
         "empty": col("n_words") < lit(1),
     }
-    return visited.select(*untouched, *fields).with_column("reason", reason(named, params.rules))
+    if params.languages:
+        named["language"] = ~_is_any(col("lang"), params.languages)
+    named_language = when(col("lang") == lit(UNKNOWN), col("language")).otherwise(col("lang"))
+    return (
+        visited.select(*untouched, *fields)
+        .with_column("lang", named_language)  # a source's own word counts more
+        .with_column("reason", reason(named, params.resolved_rules()))
+    )
+
+
+def _is_any(language: Expression, wanted: list[str]) -> Expression:
+    """Whether a language is among those wanted, `zh-Hant` among `zh` (RFC 4647, basic filtering)."""
+    tests = [(language == lit(one)) | startswith(language, lit(f"{one}-")) for one in wanted]
+    return reduce(lambda one, other: one | other, tests)
 
 
 def _stage(plan: daft.DataFrame, path: Path) -> None:
@@ -83,39 +109,68 @@ def _stage(plan: daft.DataFrame, path: Path) -> None:
 
 
 def _replaced(documents: daft.DataFrame) -> dict[str, int]:
-    """How many pieces of personal data were replaced, by kind."""
-    sums = documents.agg(*(col(kind).sum() for kind in KINDS)).to_pydict()
-    return {kind: sums[kind][0] or 0 for kind in KINDS}
+    """How many pieces of personal data were found in the documents, by kind."""
+    sums = documents.agg(*(col(f"pii_{kind}").sum().alias(kind) for kind in PII_KINDS)).to_pydict()
+    return {kind: sums[kind][0] or 0 for kind in PII_KINDS}
 
 
-@daft.func.batch(return_dtype=DataType.from_arrow_type(VISIT), use_process=True, batch_size=256)
-def visit(text: Series, kind: Series, section: Series, replace_pii: Series) -> pa.Array:
-    """Clean and measure each text: a `VISIT` a document."""
-    replace = replace_pii.to_pylist()[0]
-    rows = []
-    for columns in zip(text.to_pylist(), kind.to_pylist(), section.to_pylist(), strict=True):
-        cleaned, counts = clean_text(*columns, replace)
-        rows.append({"text": cleaned} | measure(cleaned) | dict(zip(KINDS, counts, strict=True)))
-    return pa.array(rows, VISIT)
+def visit_with(params: Clean, unwanted: frozenset[int]) -> Callable[..., Expression]:
+    """A function of columns (text, kind, section) that cleans and measures: a `VISIT` a document."""
+
+    @daft.func.batch(return_dtype=DataType.from_arrow_type(VISIT), use_process=True, batch_size=256)
+    def visit(text: Series, kind: Series, section: Series) -> pa.Array:
+        texts, counts, removed = [], [], []
+        for row in zip(text.to_pylist(), kind.to_pylist(), section.to_pylist(), strict=True):
+            cleaned = clean_text(*row, params.replace_pii, params.c4_lines)
+            rest, parts = without_parts(cleaned.text, unwanted, params.boilerplate.min_words)
+            texts.append(rest)
+            counts.append(cleaned.counts)
+            removed.append(parts)
+        languages, confidence = zip(*map(identify, texts), strict=True) if texts else ((), ())
+        columns: dict[str, Any] = {"text": texts, "language": languages, "language_confidence": confidence}
+        columns |= {"boilerplate_parts": removed} | measure(texts)
+        columns |= {f"pii_{k}": [found[i] for found in counts] for i, k in enumerate(PII_KINDS)}
+        return pa.StructArray.from_arrays(
+            [pa.array(columns[field.name], field.type) for field in VISIT], fields=list(VISIT)
+        )
+
+    return visit
 
 
-def clean_text(text: str, kind: str | None, section: str | None, replace_pii: bool) -> Redacted:
+def parts_with(params: Clean) -> Callable[..., Expression]:
+    """A function of columns (text, kind, section): the hashes of the cleaned text's lines and paragraphs."""
+
+    @daft.func.batch(return_dtype=DataType.list(DataType.int64()), use_process=True, batch_size=256)
+    def parts(text: Series, kind: Series, section: Series) -> list[list[int]]:
+        rows = zip(text.to_pylist(), kind.to_pylist(), section.to_pylist(), strict=True)
+        cleaned = [clean_text(*row, params.replace_pii, params.c4_lines).text for row in rows]
+        return [part_hashes(text, params.boilerplate.min_words) for text in cleaned]
+
+    return parts
+
+
+def clean_text(
+    text: str, kind: str | None, section: str | None, replace_pii: bool, c4_lines: bool = False
+) -> Redacted:
     """One text repaired, without boilerplate, code (of docstrings) and, on request, personal data.
 
-    Cleaning a cleaned text changes nothing.
+    Personal data is counted either way. Cleaning a cleaned text changes nothing.
     """
-    counts = (0, 0, 0)
+    counts = NOTHING
 
     def step(text: str) -> str:
         nonlocal counts
         text = repair(text)
         if kind == "docstrings":
             text = prose(text)
-        elif section not in BOILERPLATE and (section == "body" or "Gutenberg" in text):
+        elif section not in GUTENBERG and (section == "body" or "Gutenberg" in text):
             text = tidy_lines(strip_boilerplate(text))
+        if c4_lines:
+            text = without_c4_lines(text)
         if replace_pii:
             text, found = redact(text)
             counts = tuple(map(add, counts, found))
         return text
 
-    return Redacted(settle(step, text), counts)
+    text = settle(step, text)
+    return Redacted(text, counts if replace_pii else redact(text).counts)

@@ -125,7 +125,7 @@ def _c4_lines(text: str) -> list[tuple[str, int]]:
     """The lines that C4 keeps, stripped, and what each counts as: 0 text, 1 lorem ipsum, 2 curly bracket."""
     has_citations = "[" in text
     lowered = (_CITATION.sub("", text) if has_citations else text).lower()
-    has_phrases = any([phrase in lowered for phrase in _PHRASES])
+    has_phrases = any(phrase in lowered for phrase in _PHRASES)
     has_brackets = "{" in text
     kept = []
     for line in text.splitlines():

@@ -31,4 +31,9 @@ def _characters(ranges: str) -> frozenset[str]:
 
 TERMINALS = _characters(_SENTENCE_TERMINALS)
 # What makes no word of its own; of the control characters all but the line feed.
-MARKS = TERMINALS | set(string.punctuation) | set("«´»–—’“”„…∶━►、〈〉《》「」【】％（），１：；～") | _characters("0-9 b-1f 7f-9f")
+MARKS = (
+    TERMINALS
+    | set(string.punctuation)
+    | set("«´»–—’“”„…∶━►、〈〉《》「」【】％（），１：；～")
+    | _characters("0-9 b-1f 7f-9f")
+)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import functools
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from gptmill.corpus.words import Ints, Words, number_words
 Columns = dict[str, np.ndarray]
 
 _MARKS = "".join(sorted(MARKS))
-_STOP_WORDS = {word: i for i, word in enumerate(sorted(STOP_WORDS))}
+_STOP_WORDS = {word: 1 << i for i, word in enumerate(sorted(STOP_WORDS))}
 
 
 def measure(texts: Sequence[str], split: Sequence[Sequence[str]] | None = None) -> Columns:
@@ -32,9 +33,11 @@ def measure(texts: Sequence[str], split: Sequence[Sequence[str]] | None = None) 
 def quality(texts: Sequence[str], words: Words) -> Columns:
     """Gopher's document statistics (section A1.1)."""
     n = np.diff(words.starts)
-    real = words.each(_is_real)
+    traits = words.each(_traits)
+    real = traits & 1
     n_real = words.total(real)
     symbols = _ints([max(text.count("#"), text.count("...") + text.count("…")) for text in texts])
+    occurring = words.united(traits >> 2)
     shares = _columns(map(lines.bullets_and_ellipses, texts), 2)
     return {
         "n_words": n_real,
@@ -42,9 +45,9 @@ def quality(texts: Sequence[str], words: Words) -> Columns:
         "symbol_word_ratio": symbols / _some(n),
         "bullet_lines_ratio": shares[0],
         "ellipsis_lines_ratio": shares[1],
-        "alphabetic_words_ratio": words.total(words.each(_has_letter)) / _some(n),
-        "stop_words": _stop_words(words, str),
-        "stop_words_any_case": _stop_words(words, _bare),
+        "alphabetic_words_ratio": words.total(traits >> 1 & 1) / _some(n),
+        "stop_words": np.bitwise_count(occurring & 0xFF),
+        "stop_words_any_case": np.bitwise_count(occurring >> 8),
     }
 
 
@@ -74,27 +77,13 @@ def c4(texts: Sequence[str]) -> Columns:
     return {f"c4_{name}": _ints([getattr(c, name) for c in counts]) for name in lines.C4._fields}
 
 
-def _is_real(word: str) -> bool:
-    """Whether a word is more than punctuation."""
-    return word[0] not in MARKS or word.strip(_MARKS) != ""
-
-
-def _has_letter(word: str) -> bool:
-    return word[0].isalpha() or any(map(str.isalpha, word))
-
-
-def _bare(word: str) -> str:
-    """In small letters, without the punctuation that sticks to it."""
-    return word.strip(_MARKS).lower()
-
-
-def _stop_words(words: Words, form: Callable[[str], str]) -> Ints:
-    """(d,) how many different stop words occur, among the words in this form."""
-    stop = words.each(lambda word: _STOP_WORDS.get(form(word), -1))
-    at = np.flatnonzero(stop >= 0)
-    occurs = np.zeros((len(words.starts) - 1, len(_STOP_WORDS)), np.bool_)
-    occurs[words.documents[at], stop[at]] = True
-    return occurs.sum(axis=1)
+@functools.lru_cache(maxsize=1 << 16)
+def _traits(word: str) -> int:
+    """Bits: more than punctuation; has a letter; which stop word exactly (8); and in any form (8)."""
+    bare = word.strip(_MARKS)
+    letter = word[0].isalpha() or any(map(str.isalpha, word))
+    exact, any_form = _STOP_WORDS.get(word, 0), _STOP_WORDS.get(bare.lower(), 0)
+    return bool(bare) | letter << 1 | exact << 2 | any_form << 10
 
 
 def _columns(rows: Iterable[tuple[float, ...]], width: int) -> np.ndarray:

@@ -87,4 +87,10 @@ DOCS: dict[str, Limits] = {
     "newline_word_ratio": {"max": 0.4},  # 0.3; for the same reason
 }
 
-PRESETS: dict[str, dict[str, Limits]] = {"gopher": GOPHER, "c4": C4, "fineweb": FINEWEB, "docs": DOCS}
+PRESETS: dict[str, dict[str, Limits]] = {
+    "gopher": GOPHER,
+    "c4": C4,
+    "fineweb": FINEWEB,
+    "docs": DOCS,
+    "none": {},
+}

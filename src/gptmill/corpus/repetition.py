@@ -31,7 +31,7 @@ class Repeats(NamedTuple):
     places: Ints  # (p,) ascending, of words in the batch
     gram: Ints  # (p,) equal numbers: equal n-grams of one document
     first: Ints  # (g,) by gram: its first place
-    count: Ints  # (g,) by gram
+    times: Ints  # (g,) by gram: how often it occurs
 
 
 def repeats(places: Ints, keys: Ints) -> Repeats:
@@ -59,7 +59,7 @@ def repetition(words: Words, n_chars: Ints) -> dict[str, np.ndarray]:
         follows = np.flatnonzero(np.diff(last.places) == 1)
         if n == 2:  # longer ones that overlap are of one document
             follows = follows[document[last.places[follows]] == document[last.places[follows + 1]]]
-        keys = last.gram[follows] * len(last.count) + last.gram[follows + 1]
+        keys = last.gram[follows] * len(last.times) + last.gram[follows + 1]
         last = repeats(last.places[follows], keys)
         if n in TOP_NGRAMS:
             top, count = _top(words, last, characters, document, n)
@@ -77,11 +77,11 @@ def _top(words: Words, grams: Repeats, characters: Ints, document: Ints, n: int)
     # Where none repeats, the first n-gram is the first of equals; there may be none.
     has_any = ends - starts >= n
     first, count = np.where(has_any, starts, 0), has_any.astype(np.int64)
-    order = np.lexsort((grams.first, -grams.count, document[grams.first]))
+    order = np.lexsort((grams.first, -grams.times, document[grams.first]))
     owner = document[grams.first[order]]
     best = np.flatnonzero(np.diff(owner, prepend=-1))
     first[owner[best]] = grams.first[order[best]]
-    count[owner[best]] = grams.count[order[best]]
+    count[owner[best]] = grams.times[order[best]]
     last = np.minimum(first + n, len(document))
     return (characters[last] - characters[first] + n - 1) * count, count
 

@@ -14,7 +14,15 @@ from __future__ import annotations
 
 STOP_WORDS = frozenset({"the", "be", "to", "of", "and", "that", "have", "with"})
 # Personal data and secrets that clean finds, in the order in which they are looked for.
-PII_KINDS = ("key", "email", "ip", "iban", "card", "phone")
+_PII = {
+    "key": "keys, tokens and private keys of known shape",
+    "email": "e-mail addresses",
+    "ip": "public IP addresses",
+    "iban": "bank accounts (IBAN)",
+    "card": "payment cards",
+    "phone": "telephone numbers",
+}
+PII_KINDS = tuple(_PII)
 
 _TOP = (2, 3, 4)
 _DUPLICATE = (5, 6, 7, 8, 9, 10)
@@ -52,11 +60,20 @@ SIGNALS: dict[str, str] = {
     "c4_curly_brackets": "lines that C4 would keep, but for their opening curly bracket",
     # Language
     "language_confidence": "share of the text that is in its language; 0 where that is unsure",
-    # Personal data
-    **{f"pii_{kind}": f"{kind}s found in the text" for kind in PII_KINDS},
+    # What clean took out or replaced
+    "boilerplate_parts": "lines and paragraphs taken out because many documents have them",
+    **{f"pii_{kind}": _PII[kind] for kind in PII_KINDS},
 }
 # int64; the rest are float64.
 COUNTS = frozenset(
-    {"n_words", "stop_words", "stop_words_any_case", "c4_sentences", "c4_lorem_ipsum", "c4_curly_brackets"}
+    {
+        "n_words",
+        "boilerplate_parts",
+        "stop_words",
+        "stop_words_any_case",
+        "c4_sentences",
+        "c4_lorem_ipsum",
+        "c4_curly_brackets",
+    }
     | {f"pii_{kind}" for kind in PII_KINDS}
 )

@@ -1,7 +1,7 @@
 """Repair of characters and lines, for text of any kind.
 
 Letters that a wrong decoding broke are mended by ftfy; the rest is plain: NFC, one line end, no control
-or invisible characters, no trailing spaces, at most one blank line in a row. What an author typed stays:
+or invisible characters, no odd spaces, no trailing ones, at most one blank line in a row. What an author typed stays:
 curly quotes, dashes and full-width letters are content (a model should write them as its sources do).
 Latin ligatures are not: `ﬁ` comes from a typesetter, never from a keyboard, and would split a word.
 """
@@ -24,6 +24,9 @@ _LINE_END = re.compile("\r\n?|[\v\f\u2028\u2029]")
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u206f\ufeff\ufff9-\ufffb]"
 )
+# Spaces of typesetters, as wide as a letter or a hair, or where no line may end: a model should see one
+# space. The ideographic space stays: it is as wide as the characters around it, and typed.
+_ODD_SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
 _TRAILING = re.compile(r"(?<![^\S\n])[^\S\n]++$", re.MULTILINE)  # linear on long runs of spaces
 _BLANK_LINES = re.compile(r"\n{3,}")
 _LEADING_LINES = re.compile(r"\A(?:[^\S\n]*\n)+")
@@ -36,6 +39,8 @@ def repair(text: str) -> str:
         text = _NEL.sub("\n", text)
     text = mend_letters(text)
     text = _INVISIBLE.sub("", _LINE_END.sub("\n", text))
+    if not text.isascii():
+        text = _ODD_SPACES.sub(" ", text)
     return tidy_lines(unicodedata.normalize("NFC", text))
 
 

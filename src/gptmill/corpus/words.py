@@ -32,6 +32,14 @@ class Words(NamedTuple):
         """(d,) the sum over each document's words of `values` (n,), whole numbers."""
         return np.diff(running(values)[self.starts])
 
+    def united(self, flags: Ints) -> Ints:
+        """(d,) the flags (n,), bits, that any of a document's words has."""
+        found = np.zeros(len(self.starts) - 1, np.int64)
+        filled = np.flatnonzero(np.diff(self.starts))
+        if len(filled):  # reduceat takes an empty slice for one word
+            found[filled] = np.bitwise_or.reduceat(flags, self.starts[:-1][filled])
+        return found
+
 
 def running(values: NDArray[np.generic]) -> Ints:
     """(n + 1,) the sums of the first 0, 1, …, n values."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gptmill.corpus.presets import PRESETS
 from gptmill.corpus.signals import SIGNALS
@@ -56,6 +56,22 @@ class Clean(Section):
                     f'rules: "{name}" is no signal{nearest(name, SIGNALS)} Signals: {", ".join(SIGNALS)}'
                 )
         return self
+
+    @field_validator("languages")
+    @classmethod
+    def languages_can_be_found(cls, languages_: list[str]) -> list[str]:
+        # "eng" for "en" silently drops every document.
+        if languages_:
+            from gptmill.corpus.language import languages
+
+            known = {part for name in languages() for part in (name, name.partition("-")[0])}
+            for name in languages_:
+                if name not in known:
+                    hint = nearest(name, known)
+                    raise ValueError(
+                        f'"{name}" is no language that can be told{hint} BCP 47: "en", "de", "zh-Hant"'
+                    )
+        return languages_
 
     def resolved_rules(self) -> dict[str, Threshold]:
         """The limits in force by signal, in the order in which they are asked: the preset's, then others."""
