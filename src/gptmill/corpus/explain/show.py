@@ -72,7 +72,9 @@ def _dedupe(stage: Trace) -> Iterator[str]:
             yield f"kept, in the split {stage['split']}"
             yield from _cluster("it stands for", stage["others"])
         case "contaminated":
-            held_out = f"the split {stage['task']}" if stage["example_uri"] else f"the examples of {stage['task']}"
+            held_out = (
+                f"the split {stage['task']}" if stage["example_uri"] else f"the examples of {stage['task']}"
+            )
             yield visible(f"contaminated: shares text with {held_out}, most with")
             yield visible(f"{stage['example']}  {stage['example_uri'] or ''}".rstrip())
             yield f"{_counted(stage['overlap'], 'n-gram')} in both, {stage['similarity']:.3f} of the shorter of the two"
