@@ -48,15 +48,17 @@ def is_first_process() -> bool:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as JSON that depends on nothing but the value: sorted keys, a closing newline.
-
-    A reader sees all of the file or none.
-    """
+    """Write `value` as JSON that depends on nothing but the value: sorted keys, a closing newline."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a file in UTF-8; a reader sees all of it or none."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text + "\n", encoding="utf-8")
+    partial.write_bytes(text.encode("utf-8"))
     partial.replace(path)
 
 

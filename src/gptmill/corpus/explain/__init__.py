@@ -1,0 +1,1 @@
+"""What happened to a document: every stage's decision on it, with the figures behind."""
