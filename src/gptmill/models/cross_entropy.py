@@ -17,7 +17,7 @@ from torch import Tensor
 
 IGNORED = -100  # a target that doesn't count
 CPU_CHUNK = 2**19  # logits in a chunk: 2 MB of fp32
-GPU_CHUNK = 2**28
+GPU_CHUNK = 2**26
 
 
 def cross_entropy(
@@ -92,9 +92,10 @@ def _chunks(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Weighted nats `(N,)`, and the gradients of their sum by `hidden` `(N, C)` and `head` `(V, C)`."""
     nats, d_hidden = [], []
-    d_head = torch.zeros_like(head, dtype=torch.float32) if gradients else head
+    exact = torch.promote_types(head.dtype, torch.float32)
+    d_head = torch.zeros_like(head, dtype=exact) if gradients else head
     for x, y, w in zip(*(torch.split(part, rows) for part in (hidden, targets, weights)), strict=True):
-        logits = (x @ head.T).float()
+        logits = (x @ head.T).to(exact)
         if cap:
             logits = logits.div_(cap).tanh_().mul_(cap)
         if vocab_size < len(head):
