@@ -1,4 +1,4 @@
-"""`pretrain`: the model's sizes, the optimizer, and how long to train."""
+"""`pretrain`: the model (`params.model`), the optimizer, and how long to train."""
 
 from __future__ import annotations
 
@@ -7,28 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from gptmill.params import PositiveInt, Section
-
-
-class Model(Section):
-    """Sizes of a model, in nanoGPT's names."""
-
-    preset: Literal["gpt1"]
-    block_size: Annotated[int, Field(ge=2)]
-    n_layer: PositiveInt
-    n_head: PositiveInt
-    n_embd: PositiveInt
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
-
-    @model_validator(mode="after")
-    def heads_divide_width(self) -> Model:
-        if self.n_embd % self.n_head:
-            divisors = [n for n in range(1, self.n_embd + 1) if self.n_embd % n == 0]
-            close = sorted(sorted(divisors, key=lambda n: abs(n - self.n_head))[:4])
-            raise ValueError(
-                f"n_embd = {self.n_embd} is not divisible by n_head = {self.n_head}; "
-                f"with this n_embd, n_head can be {', '.join(map(str, close))}"
-            )
-        return self
+from gptmill.params.model import Model
 
 
 class Optimizer(Section):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gptmill.errors import UserError
 from gptmill.models import build_model, save_model
-from gptmill.models.gpt import GPT
+from gptmill.models.language_model import LanguageModel
 from gptmill.models.loss import stream_loss, unigram_loss
 from gptmill.outs import write_json
 from gptmill.params.pretrain import Optimizer, Pretrain
@@ -49,7 +49,7 @@ def pretrain(
     """
     train, validation = TokenStream(tokens, "train"), TokenStream(tokens, "validation")
     seed_everything(seed, workers=True, verbose=False)
-    model = build_model(vocab_size=train.vocab_size, **params.model.model_dump())
+    model = build_model(vocab_size=train.vocab_size, **params.model.arguments())
     module = Pretraining(model, params, seed, train)
     saving = Resume(resume, params.checkpoint_every)
     curves = Curves(params, validation, observe)
@@ -92,7 +92,7 @@ def pretrain(
 class Pretraining(LightningModule):
     """What Lightning needs to know: the loss of a batch, the optimizer, the batches."""
 
-    def __init__(self, model: GPT, params: Pretrain, seed: int, train: TokenStream) -> None:
+    def __init__(self, model: LanguageModel, params: Pretrain, seed: int, train: TokenStream) -> None:
         super().__init__()
         self.model, self.params, self.seed, self.train_stream = model, params, seed, train
 
