@@ -7,31 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from gptmill.params import Fraction, PositiveInt, Section
+from gptmill.params.model import Model
 
 Rate = Annotated[float, Field(gt=0.0)]
 LENGTHS = ("max_steps", "max_tokens", "max_epochs", "max_minutes")
-
-
-class Model(Section):
-    """Sizes of a model, in nanoGPT's names."""
-
-    preset: Literal["gpt1"]
-    block_size: Annotated[int, Field(ge=2)]
-    n_layer: PositiveInt
-    n_head: PositiveInt
-    n_embd: PositiveInt
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
-
-    @model_validator(mode="after")
-    def heads_divide_width(self) -> Model:
-        if self.n_embd % self.n_head:
-            divisors = [n for n in range(1, self.n_embd + 1) if self.n_embd % n == 0]
-            close = sorted(sorted(divisors, key=lambda n: abs(n - self.n_head))[:4])
-            raise ValueError(
-                f"n_embd = {self.n_embd} is not divisible by n_head = {self.n_head}; "
-                f"with this n_embd, n_head can be {', '.join(map(str, close))}"
-            )
-        return self
 
 
 class Optimizer(Section):
