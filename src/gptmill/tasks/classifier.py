@@ -6,43 +6,34 @@ fine-tuning. The auxiliary language-model loss is over the text between them.
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-from gptmill.models import build_model
-from gptmill.models.gpt import GPT, GPTConfig
-
-IGNORED = -100
+from gptmill.models import build_model, copy_weights
+from gptmill.models.config import ModelConfig
+from gptmill.models.cross_entropy import IGNORED
+from gptmill.models.language_model import LanguageModel
 
 
 class Classifier(nn.Module):
     """A pretrained GPT with two more tokens and a head over `n_labels` classes."""
 
-    def __init__(self, config: GPTConfig, n_labels: int, dropout: float) -> None:
+    def __init__(self, config: ModelConfig, n_labels: int, dropout: float) -> None:
         super().__init__()
         self.start_id, self.extract_id = config.vocab_size, config.vocab_size + 1
-        self.gpt = build_model(
-            config.preset,
-            vocab_size=config.vocab_size + 2,
-            block_size=config.block_size,
-            n_layer=config.n_layer,
-            n_head=config.n_head,
-            n_embd=config.n_embd,
-            dropout=config.dropout,
-        )
+        self.gpt = build_model(**asdict(replace(config, vocab_size=config.vocab_size + 2)))
         self.head = nn.Linear(config.n_embd, n_labels)
         self.dropout = dropout
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
 
-    def load_pretrained(self, gpt: GPT) -> None:
+    def load_pretrained(self, gpt: LanguageModel) -> None:
         """Take over all weights; the rows of the two new tokens stay random."""
-        state = gpt.state_dict()
-        embedding = self.gpt.token_embedding.weight.detach().clone()
-        embedding[: gpt.config.vocab_size] = state["token_embedding.weight"]
-        self.gpt.load_state_dict(state | {"token_embedding.weight": embedding})
+        copy_weights(gpt, self.gpt)
 
     def forward(self, tokens: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
         """Class scores `(batch, n_labels)` and hidden states `(batch, time, n_embd)`.
@@ -63,10 +54,7 @@ class Classifier(nn.Module):
             positions = torch.arange(tokens.shape[1] - 1, device=tokens.device)
             # The target of position i is token i + 1, as long as that is text: before the extract token.
             targets = tokens[:, 1:].masked_fill(positions + 1 >= ends[:, None], IGNORED)
-            logits = self.gpt.logits(hidden[:, :-1])
-            loss = loss + lm_weight * F.cross_entropy(
-                logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED
-            )
+            loss = loss + lm_weight * self.gpt.cross_entropy(hidden[:, :-1], targets)
         return loss
 
 
