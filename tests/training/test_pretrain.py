@@ -147,7 +147,9 @@ def ignore(_metrics: dict[str, float], _step: int) -> None:
 
 def test_divergence_is_an_error_and_not_a_model(tokens: Path, tmp_path: Path) -> None:
     wild = PARAMS | {"optimizer": PARAMS["optimizer"] | {"learning_rate": 1e30, "grad_clip": 0.0}}
-    with pytest.raises(UserError, match=r"the (training loss|gradient's norm) is (nan|inf) at step \d+.*learning_rate"):
+    with pytest.raises(
+        UserError, match=r"the (training loss|gradient's norm) is (nan|inf) at step \d+.*learning_rate"
+    ):
         pretrain(Pretrain.model_validate(wild), 3, tokens, tmp_path, tmp_path, tmp_path / "r", ignore)
     assert not (tmp_path / "model.safetensors").exists()
 

@@ -59,7 +59,7 @@ def make_trainer(
             devices=devices,
             num_nodes=num_nodes,
             strategy=_strategy(strategy, accelerator, devices, num_nodes),
-            precision="bf16-mixed" if _bf16(accelerator, precision) else "32-true",
+            precision="bf16-mixed" if uses_bf16(accelerator, precision) else "32-true",
             deterministic="warn",
             logger=False,
             enable_checkpointing=False,
@@ -80,7 +80,9 @@ def _strategy(strategy: str, accelerator: str, devices: str | int, num_nodes: in
     from lightning.pytorch.strategies import ModelParallelStrategy
 
     count = device_count(accelerator, devices) * num_nodes
-    return ModelParallelStrategy(data_parallel_size=count, tensor_parallel_size=1, save_distributed_checkpoint=False)
+    return ModelParallelStrategy(
+        data_parallel_size=count, tensor_parallel_size=1, save_distributed_checkpoint=False
+    )
 
 
 def device_count(accelerator: str, devices: str | int) -> int:
@@ -95,7 +97,11 @@ def device_key(place: Placement) -> str:
 
     On CPUs the number of threads counts as well: it decides the order of sums.
     """
-    kind = torch.cuda.get_device_name() if _on_gpu(place.accelerator) else f"cpu-{torch.get_num_threads()}-threads"
+    kind = (
+        torch.cuda.get_device_name()
+        if _on_gpu(place.accelerator)
+        else f"cpu-{torch.get_num_threads()}-threads"
+    )
     count = device_count(place.accelerator, place.devices) * place.num_nodes
     return re.sub(r"[^A-Za-z0-9]+", "-", f"{kind}-x{count}-torch-{torch.__version__}")
 
@@ -114,7 +120,7 @@ def _on_gpu(accelerator: str) -> bool:
     return accelerator in ("auto", "gpu") and torch.cuda.is_available()
 
 
-def _bf16(accelerator: str, precision: str) -> bool:
+def uses_bf16(accelerator: str, precision: str) -> bool:
     """`auto` is bf16 on GPUs that have it, else fp32: on CPUs bf16 is slower."""
     if precision == "auto":
         return _on_gpu(accelerator) and torch.cuda.is_bf16_supported()

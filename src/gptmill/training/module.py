@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
-from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from gptmill.models.language_model import LanguageModel
 from gptmill.params.pretrain import Pretrain
@@ -38,7 +38,7 @@ class Pretraining(LightningModule):
             return
         from torch.distributed.fsdp import fully_shard
 
-        mesh = self.device_mesh["data_parallel"]  # type: ignore[index]
+        mesh = self.device_mesh["data_parallel"]
         for block in getattr(self.model, "blocks", []):
             fully_shard(block, mesh=mesh)
         fully_shard(self.model, mesh=mesh)
@@ -59,8 +59,10 @@ class Pretraining(LightningModule):
         return {"loss": loss, "grad_norm": norm}
 
     def _no_sync(self) -> AbstractContextManager[Any]:
-        strategy = self.trainer.strategy
-        return strategy.model.no_sync() if isinstance(strategy, DDPStrategy) else nullcontext()
+        model: Any = self.trainer.strategy.model
+        if isinstance(model, DistributedDataParallel):
+            return model.no_sync()  # type: ignore[no-any-return,no-untyped-call]
+        return nullcontext()
 
     def factor(self, step: int) -> float:
         """The factor on all learning rates at a step, a pure function of it."""
