@@ -38,7 +38,8 @@ class Pretraining(LightningModule):
             return
         from torch.distributed.fsdp import fully_shard
 
-        mesh = self.device_mesh["data_parallel"]
+        device_mesh: Any = self.device_mesh
+        mesh = device_mesh["data_parallel"]
         for block in getattr(self.model, "blocks", []):
             fully_shard(block, mesh=mesh)
         fully_shard(self.model, mesh=mesh)
@@ -61,7 +62,7 @@ class Pretraining(LightningModule):
     def _no_sync(self) -> AbstractContextManager[Any]:
         model: Any = self.trainer.strategy.model
         if isinstance(model, DistributedDataParallel):
-            return model.no_sync()  # type: ignore[no-any-return,no-untyped-call]
+            return model.no_sync()
         return nullcontext()
 
     def factor(self, step: int) -> float:
@@ -69,7 +70,7 @@ class Pretraining(LightningModule):
         o = self.params.optimizer
         course = warmup_cosine
         if self.rates.schedule == "wsd":
-            course = partial(warmup_stable_decay, cooldown_fraction=o.cooldown_fraction)  # type: ignore[assignment]
+            course = partial(warmup_stable_decay, cooldown_fraction=o.cooldown_fraction)
         return course(
             step, warmup_steps=self.rates.warmup_steps, max_steps=self.max_steps, floor=o.final_fraction
         )

@@ -1,0 +1,305 @@
+"""Training speed and sample efficiency beside nanoGPT.
+
+    git clone https://github.com/karpathy/nanoGPT DIR
+    python -m benchmarks.train --peer nanogpt=DIR --json OUT [--rounds 3] [--threads 2]
+    python -m benchmarks.train --peer nanogpt=DIR --json OUT --efficiency --tokens data/tokens [--seeds 3]
+
+*Speed*: each setting is run by nanoGPT's own train.py and by our `pretrain` (Lightning, curves, guards, an
+observer that is told everything) in turn, `rounds` times, each in a process of its own; same layers, heads,
+width, biases, block, batch, fp32 and threads, random tokens. Tokens/s from the wall time of the steps after
+the first 20; the median of the rounds. nanoGPT looks at its loss at each step, as it does by default.
+
+*Efficiency*: nanoGPT trains on the shards in `--tokens` (README's CPU rates: AdamW 1e-3 to 1e-4, beta2 0.99,
+100 steps of warm-up) and `modern` with Muon on fractions of those tokens. Both are scored on the whole
+validation split by the same code. Reported is the fraction of tokens, and of wall time, at which ours reaches
+nanoGPT's final loss (linear between the two fractions around it), for each seed, and the 95 % t-interval.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+SKIPPED = 20  # steps before the clock starts
+SPEED: dict[str, dict[str, int]] = {
+    "4/4/128, block 64, batch 12, vocabulary 65": {
+        "n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64, "batch_size": 12, "vocab": 65, "steps": 420
+    },
+    "4/4/128, block 64, batch 12, vocabulary 2048": {
+        "n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64, "batch_size": 12, "vocab": 2048, "steps": 320
+    },
+    "6/6/384, block 256, batch 12, vocabulary 65": {
+        "n_layer": 6, "n_head": 6, "n_embd": 384, "block_size": 256, "batch_size": 12, "vocab": 65, "steps": 28
+    },
+}  # fmt: skip
+FRACTIONS = (0.35, 0.45)
+T95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36}  # two-sided, n - 1 degrees of freedom
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="training beside nanoGPT")
+    parser.add_argument("--peer", help="nanogpt=DIR")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", default="", help="settings whose name holds this")
+    parser.add_argument("--efficiency", action="store_true")
+    parser.add_argument("--tokens", type=Path)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--ours", help=argparse.SUPPRESS)  # what a child process is to do
+    arguments = parser.parse_args()
+    if arguments.ours:
+        ours_child(json.loads(arguments.ours))
+        return
+    name, _, folder = (arguments.peer or "").partition("=")
+    if name != "nanogpt" or not Path(folder, "train.py").is_file():
+        sys.exit("--peer nanogpt=DIR, where DIR is a clone of https://github.com/karpathy/nanoGPT")
+    with tempfile.TemporaryDirectory() as scratch:
+        peer = Path(scratch) / "nanogpt"
+        shutil.copytree(folder, peer, ignore=shutil.ignore_patterns(".git", "*.png", "*.ipynb"))
+        run = efficiency if arguments.efficiency else speed
+        report = run(arguments, peer, Path(scratch))
+    text = json.dumps(report, indent=2)
+    print(text)
+    if arguments.json:
+        arguments.json.write_text(text + "\n", encoding="utf-8")
+
+
+def speed(arguments: argparse.Namespace, peer: Path, scratch: Path) -> dict[str, Any]:
+    """Tokens/s of both at each setting."""
+    report: dict[str, Any] = {"threads": arguments.threads, "load_average": round(os.getloadavg()[0], 2)}
+    for name, setting in SPEED.items():
+        if arguments.only not in name:
+            continue
+        tokens = scratch / f"tokens-{setting['vocab']}"
+        random_tokens(tokens, setting["vocab"])
+        figures: dict[str, list[float]] = {"ours": [], "peer": []}
+        for _ in range(arguments.rounds):
+            figures["peer"].append(peer_speed(peer, tokens, setting, arguments.threads))
+            figures["ours"].append(ours_speed(scratch, tokens, setting, arguments.threads))
+            print(name, {side: round(rates[-1]) for side, rates in figures.items()}, flush=True)
+        ours, theirs = statistics.median(figures["ours"]), statistics.median(figures["peer"])
+        report[name] = {
+            "ours_tokens_per_s": round(ours),
+            "peer_tokens_per_s": round(theirs),
+            "ratio": round(ours / theirs, 3),
+            "ratios": [round(a / b, 3) for a, b in zip(figures["ours"], figures["peer"], strict=True)],
+        }
+    return report
+
+
+def random_tokens(folder: Path, vocab_size: int) -> None:
+    """Shards of random ids, as `tokenize` writes them."""
+    import numpy as np
+
+    folder.mkdir(exist_ok=True)
+    rng = np.random.default_rng(0)
+    for split, length in (("train", 400_000), ("validation", 20_000)):
+        rng.integers(2, vocab_size, length).astype("<u2").tofile(folder / f"{split}-00000.bin")
+    splits = {split: {"shards": 1, "bytes": 1000} for split in ("train", "validation")}
+    meta = {"vocab_size": vocab_size, "eos_id": 1, "dtype": "<u2", "splits": splits}
+    (folder / "meta.json").write_text(json.dumps(meta))
+
+
+def environment(threads: int) -> dict[str, str]:
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": path, "GOMP_SPINCOUNT": "3000"}
+
+
+def run_peer(peer: Path, tokens: Path, options: dict[str, Any], threads: int) -> str:
+    """nanoGPT's train.py on the first shards in `tokens`; what it prints."""
+    import pickle
+
+    data = peer / "data" / "bench"
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
+    for ours, theirs in (("train", "train"), ("validation", "val")):
+        (data / f"{theirs}.bin").symlink_to((tokens / f"{ours}-00000.bin").resolve())
+    vocab_size = json.loads((tokens / "meta.json").read_text())["vocab_size"]
+    (data / "meta.pkl").write_bytes(pickle.dumps({"vocab_size": vocab_size}))
+    common = {
+        "dataset": "bench", "device": "cpu", "compile": False, "dropout": 0.0, "bias": True,
+        "gradient_accumulation_steps": 1, "eval_iters": 1,
+    }  # fmt: skip
+    command = [sys.executable, "train.py", *(f"--{key}={value}" for key, value in (common | options).items())]
+    done = subprocess.run(command, cwd=peer, env=environment(threads), capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"nanoGPT failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def peer_speed(peer: Path, tokens: Path, setting: dict[str, int], threads: int) -> float:
+    sizes = {key: setting[key] for key in ("n_layer", "n_head", "n_embd", "block_size", "batch_size")}
+    out = run_peer(
+        peer, tokens, sizes | {"max_iters": setting["steps"], "eval_interval": 10**6, "always_save_checkpoint": False},
+        threads,
+    )  # fmt: skip
+    times = {int(i): float(ms) for i, ms in re.findall(r"iter (\d+): loss [\d.]+, time ([\d.]+)ms", out)}
+    timed = [ms for i, ms in times.items() if i > SKIPPED]
+    return len(timed) * setting["batch_size"] * setting["block_size"] / (sum(timed) / 1000)
+
+
+def ours_speed(scratch: Path, tokens: Path, setting: dict[str, int], threads: int) -> float:
+    sizes = {key: setting[key] for key in ("n_layer", "n_head", "n_embd", "block_size")}
+    params = our_params(
+        {"preset": "gpt2", **sizes},
+        setting["batch_size"],
+        setting["steps"],
+        {"name": "adamw", "weight_decay": 0.1},
+    )
+    return float(run_ours(scratch, tokens, params, 0, threads)["tokens_per_s"])
+
+
+def our_params(model: dict[str, Any], batch: int, steps: int, optimizer: dict[str, Any]) -> dict[str, Any]:
+    rest = {"weight_decay": 0.01, "beta1": 0.9, "beta2": 0.99, "grad_clip": 1.0}
+    return {
+        "model": model, "optimizer": rest | optimizer, "batch_size": batch, "max_steps": steps,
+        "eval_every": 10**6, "eval_tokens": 1000, "log_every": 10, "accelerator": "cpu", "devices": 1,
+        "precision": "fp32",
+    }  # fmt: skip
+
+
+def run_ours(
+    scratch: Path, tokens: Path, params: dict[str, Any], seed: int, threads: int
+) -> dict[str, float]:
+    """`pretrain` in a process of its own; its figures."""
+    out = Path(tempfile.mkdtemp(dir=scratch))
+    task = {"tokens": str(tokens), "out": str(out), "params": params, "seed": seed}
+    command = [sys.executable, "-m", "benchmarks.train", "--ours", json.dumps(task)]
+    done = subprocess.run(command, cwd=ROOT, env=environment(threads), capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"our training failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return dict(json.loads((out / "figures.json").read_text()))
+
+
+def ours_child(task: dict[str, Any]) -> None:
+    """In a process of its own: train, and write down how fast."""
+    from gptmill.params.pretrain import Pretrain
+    from gptmill.training.pretrain import pretrain
+
+    params = Pretrain.model_validate(task["params"])
+    out = Path(task["out"])
+    for name in ("model", "reports"):
+        (out / name).mkdir()
+    clock: dict[int, float] = {}
+
+    def observe(metrics: dict[str, float], step: int) -> None:
+        if "train_loss" in metrics:
+            clock[step] = time.perf_counter()
+
+    start = time.perf_counter()
+    pretrain(
+        params, task["seed"], Path(task["tokens"]), out / "model", out / "reports", out / "resume", observe
+    )
+    first, last = min(step for step in clock if step >= SKIPPED), max(clock)
+    rate = (last - first) * params.sequences * params.model.block_size / (clock[last] - clock[first])
+    metrics = json.loads((out / "reports/metrics.json").read_text())
+    figures = {"tokens_per_s": rate, "val_loss": metrics["val_loss"], "seconds": time.perf_counter() - start}
+    (out / "figures.json").write_text(json.dumps(figures))
+
+
+def efficiency(arguments: argparse.Namespace, peer: Path, scratch: Path) -> dict[str, Any]:
+    """The fractions of nanoGPT's tokens and seconds after which `modern` with Muon has its loss."""
+    tokens, steps, threads = arguments.tokens.resolve(), arguments.steps, arguments.threads
+    sizes = {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 128}
+    rows = []
+    for seed in range(arguments.seeds):
+        options = sizes | {
+            "batch_size": 32, "max_iters": steps, "lr_decay_iters": steps, "learning_rate": 1e-3, "min_lr": 1e-4,
+            "beta2": 0.99, "warmup_iters": min(100, steps // 5), "eval_interval": steps, "log_interval": 1,
+        }  # fmt: skip
+        # nanoGPT has no option for its seed.
+        script = peer / "train.py"
+        script.write_text(re.sub(r"manual_seed\(\d+ \+", f"manual_seed({seed} +", script.read_text()))
+        out = run_peer(peer, tokens, options, threads)
+        seconds = (
+            sum(float(ms) for ms in re.findall(r"iter [1-9]\d*: loss [\d.]+, time ([\d.]+)ms", out)[:-1])
+            / 1000
+        )
+        row: dict[str, Any] = {
+            "seed": seed,
+            "peer_loss": peer_loss(peer, tokens),
+            "peer_seconds": round(seconds, 1),
+        }
+        points = []
+        for fraction in FRACTIONS:
+            params = our_params(
+                {"preset": "modern", **sizes}, 32, max(30, round(fraction * steps)), {"name": "muon"}
+            )
+            figures = run_ours(scratch, tokens, params, seed, threads)
+            taken = params["max_steps"] / steps
+            spent = taken * steps * 32 * 128 / figures["tokens_per_s"]
+            points.append((taken, spent / seconds, figures["val_loss"]))
+        row["ours"] = [{"tokens": a, "time": round(b, 3), "loss": round(c, 4)} for a, b, c in points]
+        row["tokens_ratio"], row["time_ratio"] = reached(points, row["peer_loss"])
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+    return {
+        "steps": steps,
+        "tokens_per_step": 32 * 128,
+        "seeds": rows,
+        "tokens_ratio": interval([row["tokens_ratio"] for row in rows]),
+        "time_ratio": interval([row["time_ratio"] for row in rows]),
+    }
+
+
+def peer_loss(peer: Path, tokens: Path) -> float:
+    """nanoGPT's checkpoint on the whole validation split, by the code that scores ours."""
+    import torch
+    import torch.nn.functional as F
+
+    from gptmill.models.loss import stream_loss
+    from gptmill.tokens.shards import TokenStream
+
+    sys.path.insert(0, str(peer))
+    from model import GPT, GPTConfig  # type: ignore[import-not-found]
+
+    saved = torch.load(peer / "out" / "ckpt.pt", weights_only=True)
+    model = GPT(GPTConfig(**saved["model_args"]))
+    model.load_state_dict(saved["model"])
+    model.token_embedding = model.transformer.wte  # what `stream_loss` asks a model for
+
+    def loss(x: Any, y: Any, reduction: str) -> Any:
+        return F.cross_entropy(model(x, y)[0].flatten(0, 1), y.flatten(), reduction=reduction).view_as(y)
+
+    model.loss = loss
+    return round(stream_loss(model, TokenStream(tokens, "validation"), 32).per_token, 4)
+
+
+def reached(points: list[tuple[float, float, float]], target: float) -> tuple[float, float]:
+    """(tokens, time) at which the line through the two points around `target` passes it."""
+    low, high = points[0], points[-1]
+    for a, b in itertools.pairwise(points):
+        if b[2] <= target <= a[2]:
+            low, high = a, b
+    if low[2] <= target:  # the shortest run is better already
+        return low[0], low[1]
+    share = (low[2] - target) / (low[2] - high[2]) if low[2] > high[2] else math.inf
+    return low[0] + share * (high[0] - low[0]), low[1] + share * (high[1] - low[1])
+
+
+def interval(values: list[float]) -> dict[str, float]:
+    """Mean and 95 % t-interval."""
+    mean = statistics.fmean(values)
+    half = (
+        T95[len(values)] * statistics.stdev(values) / len(values) ** 0.5 if len(values) in T95 else math.nan
+    )
+    return {"mean": round(mean, 3), "low": round(mean - half, 3), "high": round(mean + half, 3)}
+
+
+if __name__ == "__main__":
+    main()
