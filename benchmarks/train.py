@@ -3,6 +3,7 @@
     git clone https://github.com/karpathy/nanoGPT DIR
     python -m benchmarks.train --peer nanogpt=DIR --json OUT [--rounds 3] [--threads 2]
     python -m benchmarks.train --peer nanogpt=DIR --json OUT --efficiency --tokens data/tokens [--seeds 0 1 2]
+    python -m benchmarks.train --peer nanogpt=DIR --json OUT --overhead
 
 *Speed*: each setting is run by nanoGPT's own train.py and by our `pretrain` (Lightning, curves, guards, an
 observer that is told everything) in turn, `rounds` times, each in a process of its own; same layers, heads,
@@ -32,7 +33,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.nanogpt import ROOT, environment, peer_loss, run_peer
+
 SKIPPED = 20  # steps before the clock starts
 SPEED: dict[str, dict[str, int]] = {
     "4/4/128, block 64, batch 12, vocabulary 65": {
@@ -58,6 +60,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", default="", help="settings whose name holds this")
     parser.add_argument("--efficiency", action="store_true")
+    parser.add_argument("--overhead", action="store_true")
     parser.add_argument("--tokens", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=300)
@@ -72,7 +75,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         peer = Path(scratch) / "nanogpt"
         shutil.copytree(folder, peer, ignore=shutil.ignore_patterns(".git", "*.png", "*.ipynb"))
-        run = efficiency if arguments.efficiency else speed
+        run = efficiency if arguments.efficiency else overhead if arguments.overhead else speed
         report = run(arguments, peer, Path(scratch))
     text = json.dumps(report, indent=2)
     print(text)
@@ -116,33 +119,6 @@ def random_tokens(folder: Path, vocab_size: int) -> None:
     (folder / "meta.json").write_text(json.dumps(meta))
 
 
-def environment(threads: int) -> dict[str, str]:
-    path = os.pathsep.join([str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")])
-    return os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": path, "GOMP_SPINCOUNT": "3000"}
-
-
-def run_peer(peer: Path, tokens: Path, options: dict[str, Any], threads: int) -> str:
-    """nanoGPT's train.py on the first shards in `tokens`; what it prints."""
-    import pickle
-
-    data = peer / "data" / "bench"
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir(parents=True)
-    for ours, theirs in (("train", "train"), ("validation", "val")):
-        (data / f"{theirs}.bin").symlink_to((tokens / f"{ours}-00000.bin").resolve())
-    vocab_size = json.loads((tokens / "meta.json").read_text())["vocab_size"]
-    (data / "meta.pkl").write_bytes(pickle.dumps({"vocab_size": vocab_size}))
-    common = {
-        "dataset": "bench", "device": "cpu", "compile": False, "dropout": 0.0, "bias": True,
-        "gradient_accumulation_steps": 1, "eval_iters": 1,
-    }  # fmt: skip
-    command = [sys.executable, "train.py", *(f"--{key}={value}" for key, value in (common | options).items())]
-    done = subprocess.run(command, cwd=peer, env=environment(threads), capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"nanoGPT failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return done.stdout
-
-
 def peer_speed(peer: Path, tokens: Path, setting: dict[str, int], threads: int) -> float:
     sizes = {key: setting[key] for key in ("n_layer", "n_head", "n_embd", "block_size", "batch_size")}
     out = run_peer(
@@ -175,11 +151,12 @@ def our_params(model: dict[str, Any], batch: int, steps: int, optimizer: dict[st
 
 
 def run_ours(
-    scratch: Path, tokens: Path, params: dict[str, Any], seed: int, threads: int
+    scratch: Path, tokens: Path, params: dict[str, Any], seed: int, threads: int, plain: bool = False
 ) -> dict[str, float]:
-    """`pretrain` in a process of its own; its figures."""
+    """`pretrain`, or a plain loop over its steps, in a process of its own; its figures."""
     out = Path(tempfile.mkdtemp(dir=scratch))
-    task = {"tokens": str(tokens), "out": str(out), "params": params, "seed": seed}
+    task = {"tokens": str(tokens), "out": str(out), "params": params, "seed": seed, "plain": plain}
+    task["start"] = time.time()
     command = [sys.executable, "-m", "benchmarks.train", "--ours", json.dumps(task)]
     done = subprocess.run(command, cwd=ROOT, env=environment(threads), capture_output=True, text=True)
     if done.returncode:
@@ -190,27 +167,78 @@ def run_ours(
 def ours_child(task: dict[str, Any]) -> None:
     """In a process of its own: train, and write down how fast."""
     from gptmill.params.pretrain import Pretrain
-    from gptmill.training.pretrain import pretrain
 
     params = Pretrain.model_validate(task["params"])
-    out = Path(task["out"])
+    out, tokens = Path(task["out"]), Path(task["tokens"])
     for name in ("model", "reports"):
         (out / name).mkdir()
     clock: dict[int, float] = {}
+    if task["plain"]:
+        plain_loop(params, task["seed"], tokens, clock)
+    else:
+        from gptmill.training.pretrain import pretrain
 
-    def observe(metrics: dict[str, float], step: int) -> None:
-        if "train_loss" in metrics:
-            clock[step] = time.perf_counter()
+        def observe(metrics: dict[str, float], step: int) -> None:
+            if "train_loss" in metrics:
+                clock[step] = time.time()
 
-    start = time.perf_counter()
-    pretrain(
-        params, task["seed"], Path(task["tokens"]), out / "model", out / "reports", out / "resume", observe
-    )
+        pretrain(params, task["seed"], tokens, out / "model", out / "reports", out / "resume", observe)
     first, last = min(step for step in clock if step >= SKIPPED), max(clock)
-    rate = (last - first) * params.sequences * params.model.block_size / (clock[last] - clock[first])
-    metrics = json.loads((out / "reports/metrics.json").read_text())
-    figures = {"tokens_per_s": rate, "val_loss": metrics["val_loss"], "seconds": time.perf_counter() - start}
+    seconds = (clock[last] - clock[first]) / (last - first)
+    windows = [(clock[b] - clock[a]) / (b - a) for a, b in itertools.pairwise(sorted(clock)) if a >= first]
+    figures = {
+        "tokens_per_s": params.sequences * params.model.block_size / seconds,
+        "ms_per_step": statistics.median(windows) * 1000,
+        "first_step": clock[min(clock)] - task["start"],  # the end of the first ten steps
+    }
+    if not task["plain"]:
+        figures["val_loss"] = json.loads((out / "reports/metrics.json").read_text())["val_loss"]
     (out / "figures.json").write_text(json.dumps(figures))
+
+
+def plain_loop(params: Any, seed: int, tokens: Path, clock: dict[int, float]) -> None:
+    """The same steps without Lightning, logs or guards."""
+    from gptmill.models import build_model
+    from gptmill.params.recipes import settle
+    from gptmill.tokens.shards import TokenStream
+    from gptmill.training.data import Batches
+    from gptmill.training.module import make_optimizer
+    from gptmill.training.step import train_step
+
+    stream = TokenStream(tokens, "train")
+    model = build_model(vocab_size=stream.vocab_size, **params.model.arguments())
+    optimizer = make_optimizer(model, params, settle(params.optimizer, params.model, params.max_steps))
+    block, batch = params.model.block_size, params.sequences
+    batches = Batches(stream, block_size=block, batch_size=batch, seed=seed, max_steps=params.max_steps)
+    for step, rows in enumerate(batches, 1):
+        train_step(model, optimizer, rows, learning_rate_factor=1.0, grad_clip=params.optimizer.grad_clip)
+        if step % params.log_every == 0:
+            clock[step] = time.time()
+
+
+def overhead(arguments: argparse.Namespace, _peer: Path, scratch: Path) -> dict[str, Any]:
+    """Milliseconds that Lightning and our logging add to a step, and seconds until the first one ends.
+
+    A model so small that a step is mostly overhead, through `pretrain` and in a plain loop over the same
+    step function, in turn.
+    """
+    tokens = scratch / "tokens-65"
+    random_tokens(tokens, 65)
+    sizes = {"n_layer": 1, "n_head": 1, "n_embd": 16, "block_size": 16}
+    params = our_params({"preset": "gpt2", **sizes}, 4, 1500, {"name": "adamw"})
+    rows = []
+    for _ in range(arguments.rounds):
+        plain = run_ours(scratch, tokens, params, 0, arguments.threads, plain=True)
+        whole = run_ours(scratch, tokens, params, 0, arguments.threads)
+        rows.append((whole["ms_per_step"] - plain["ms_per_step"], plain["ms_per_step"], whole["first_step"]))
+        print(*(round(figure, 3) for figure in rows[-1]), flush=True)
+    added, plain_ms, first = (statistics.median(column) for column in zip(*rows, strict=True))
+    return {
+        "overhead_ms_per_step": round(added, 3),
+        "plain_ms_per_step": round(plain_ms, 3),
+        "seconds_to_first_step": round(first, 2),
+        "load_average": round(os.getloadavg()[0], 2),
+    }
 
 
 def efficiency(arguments: argparse.Namespace, peer: Path, scratch: Path) -> dict[str, Any]:
@@ -256,29 +284,6 @@ def efficiency(arguments: argparse.Namespace, peer: Path, scratch: Path) -> dict
         "tokens_ratio": interval([row["tokens_ratio"] for row in rows]),
         "time_ratio": interval([row["time_ratio"] for row in rows]),
     }
-
-
-def peer_loss(peer: Path, tokens: Path) -> float:
-    """nanoGPT's checkpoint on the whole validation split, by the code that scores ours."""
-    import torch
-    import torch.nn.functional as F
-
-    from gptmill.models.loss import stream_loss
-    from gptmill.tokens.shards import TokenStream
-
-    sys.path.insert(0, str(peer))
-    from model import GPT, GPTConfig  # type: ignore[import-not-found]
-
-    saved = torch.load(peer / "out" / "ckpt.pt", weights_only=True)
-    model = GPT(GPTConfig(**saved["model_args"]))
-    model.load_state_dict(saved["model"])
-    model.token_embedding = model.transformer.wte  # what `stream_loss` asks a model for
-
-    def loss(x: Any, y: Any, reduction: str) -> Any:
-        return F.cross_entropy(model(x, y)[0].flatten(0, 1), y.flatten(), reduction=reduction).view_as(y)
-
-    model.loss = loss
-    return round(stream_loss(model, TokenStream(tokens, "validation"), 32).per_token, 4)
 
 
 def reached(points: list[tuple[float, float, float]], target: float) -> tuple[float, float]:

@@ -62,9 +62,18 @@ def test_impossible_parameters(changes: dict[str, Any], message: str) -> None:
 
 
 def test_auto_is_what_suits_the_preset() -> None:
-    optimizer = Pretrain.model_validate(PARAMS).optimizer
-    modern, gpt1 = settle(optimizer, "modern", 700), settle(optimizer, "gpt1", 700)
+    params = Pretrain.model_validate(PARAMS)
+    optimizer, sizes = params.optimizer, params.model
+    gpt1, gpt2 = (sizes.model_copy(update={"preset": preset}) for preset in ("gpt1", "gpt2"))
+    modern, gpt1 = settle(optimizer, sizes, 700), settle(optimizer, gpt1, 700)
     assert (modern.name, modern.schedule) == ("muon", "wsd")
     assert (gpt1.name, gpt1.learning_rate, gpt1.warmup_steps, gpt1.schedule) == ("adamw", 1e-3, 140, "cosine")
-    with_muon = settle(optimizer.model_copy(update={"name": "muon"}), "gpt2", 700)
+    with_muon = settle(optimizer.model_copy(update={"name": "muon"}), gpt2, 700)
     assert with_muon.matrix_learning_rate == modern.matrix_learning_rate
+
+
+def test_a_depth_brings_its_batch_and_rate() -> None:
+    model = {"preset": "gpt2", "depth": 12, "block_size": 1024}
+    params = Pretrain.model_validate(PARAMS | {"model": model, "batch_size": None})
+    assert params.sequences == 512
+    assert settle(params.optimizer, params.model, 700).learning_rate == pytest.approx(6e-4)

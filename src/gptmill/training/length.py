@@ -71,7 +71,7 @@ def seconds_per_step(params: Pretrain, seed: int, train: TokenStream) -> float:
     model = build_model(vocab_size=train.vocab_size, **params.model.arguments()).to(device)
     if compiles(params):
         model.compile()
-    optimizer = make_optimizer(model, params, settle(params.optimizer, params.model.preset, 1000))
+    optimizer = make_optimizer(model, params, settle(params.optimizer, params.model, 1000))
     batches = iter(
         Batches(
             train, block_size=params.model.block_size, batch_size=params.sequences, seed=seed, max_steps=10**9

@@ -30,7 +30,7 @@ class Pretraining(LightningModule):
         self.automatic_optimization = False
         self.model, self.params, self.seed, self.train_stream = model, params, seed, train
         self.max_steps = max_steps
-        self.rates = settle(params.optimizer, params.model.preset, max_steps)
+        self.rates = settle(params.optimizer, params.model, max_steps)
 
     def configure_model(self) -> None:
         """With FSDP each block, and then the rest, is sharded over the devices (PyTorch's FSDP2)."""

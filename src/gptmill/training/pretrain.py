@@ -140,7 +140,7 @@ def _finish(
 
 
 def _warms_up(params: Pretrain, max_steps: int) -> None:
-    warmup = settle(params.optimizer, params.model.preset, max_steps).warmup_steps
+    warmup = settle(params.optimizer, params.model, max_steps).warmup_steps
     if warmup >= max_steps:
         raise UserError(
             f"pretrain.optimizer.warmup_steps = {warmup} leaves no step to train: this run has {max_steps} steps"
