@@ -95,10 +95,12 @@ def test_documents_repeats_and_counts(tmp_path: Path, texts: Path) -> None:
         "read": len(documents) + 2,
         "documents": len(documents),
         "repeats": 2,
+        "dropped": 0,
         "bytes": size,
     }
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "documents.parquet",
+        "dropped.parquet",
         "repeats.parquet",
         "sources.json",
     ]
@@ -108,7 +110,7 @@ def test_the_same_bytes_wherever_the_files_are(tmp_path: Path, texts: Path) -> N
     run(tmp_path / "one", files("s", texts))
     moved = texts.rename(tmp_path / "elsewhere")
     run(tmp_path / "two", files("s", moved))
-    for name in ("documents.parquet", "repeats.parquet", "sources.json"):
+    for name in ("documents.parquet", "repeats.parquet", "dropped.parquet", "sources.json"):
         data = (tmp_path / "one" / name).read_bytes()
         assert data == (tmp_path / "two" / name).read_bytes()
         assert str(tmp_path).encode() not in data
