@@ -68,12 +68,17 @@ class _Stream(io.RawIOBase):
         self.chunks = chunks
         self.rest = b""
         self.tail = b""
+        self.position = 0
 
-    def read(self, size: int = -1) -> bytes:
+    def tell(self) -> int:
+        return self.position
+
+    def read(self, size: int | None = -1) -> bytes:
         if not self.rest:
             self.rest = next(self.chunks, b"")
-        data = self.rest if size < 0 else self.rest[:size]
+        data = self.rest if size is None or size < 0 else self.rest[:size]
         self.rest = self.rest[len(data) :]
+        self.position += len(data)
         self.tail = (self.tail + data)[-len(END) :]
         return data
 
