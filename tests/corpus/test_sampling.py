@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from gptmill.corpus.collect import collect
+from gptmill.corpus.collect import find_units
+from gptmill.corpus.outcomes import Counts, write_outs
 from gptmill.corpus.sampling import places
-from gptmill.outs import read_json
+from gptmill.corpus.sources.reading import read_unit
+from gptmill.errors import UserError
 from gptmill.params import check
 from gptmill.params.collect import Collect
 
@@ -25,9 +28,17 @@ def lines(path: Path, numbers: range) -> dict[str, Any]:
 def run(out: Path, *sources: dict[str, Any], seed: int = 0) -> dict[str, set[str]]:
     """The texts kept of each source; every text read must be accounted for."""
     out.mkdir()
-    collect(check(Collect, {"sources": list(sources), "sample_seed": seed}, "collect"), out)
+    params = check(Collect, {"sources": list(sources), "sample_seed": seed}, "collect")
+    counts: Counts = {source.name: Counter() for source in params.sources}
+    units = [
+        unit for rank, source in enumerate(params.sources) for unit in find_units(source, rank, params)[0]
+    ]
+    parts = [out / f"{number}.part" for number in range(len(units))]
+    for unit, part in zip(units, parts, strict=True):
+        counts[unit.source]["read"] += read_unit(unit, part)["read"]
+    write_outs(params, units, parts, out, counts)
     rows = pq.read_table(out / "documents.parquet").to_pylist()
-    for name, counted in read_json(out / "sources.json").items():
+    for name, counted in counts.items():
         assert counted["read"] == counted["documents"] + counted["repeats"] + counted["dropped"]
         dropped = pq.read_table(out / "dropped.parquet", filters=[("source", "=", name)])
         assert len(dropped) == counted["dropped"]
@@ -84,7 +95,5 @@ def test_places_are_uniform() -> None:
 
 @pytest.mark.parametrize(("key", "value"), [("sample", 0.0), ("sample", 1.5), ("max_documents", 0)])
 def test_impossible_amounts_are_refused(tmp_path: Path, key: str, value: float) -> None:
-    from gptmill.errors import UserError
-
     with pytest.raises(UserError, match=f"sources.0.{key}"):
         run(tmp_path / "x", lines(tmp_path / "a.jsonl", range(2)) | {key: value})

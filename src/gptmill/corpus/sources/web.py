@@ -98,8 +98,15 @@ def _text(record: Any, number: int, max_bytes: int) -> Text:
     html, encoding = _decoded(data, record.http_charset or (_charset(data) if kind in PAGES else ""))
     text = _extract(html) if kind in PAGES else html
     url = record.headers.get("WARC-Target-URI", "").strip("<>")
-    meta = {"encoding": encoding, "url": url, "group": urlsplit(url).hostname or ""}
+    meta = {"encoding": encoding, "url": url, "group": _host(url)}
     return Text(text, str(number), {name: value for name, value in meta.items() if value})
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _charset(data: bytes) -> str:
@@ -115,7 +122,7 @@ def _decoded(data: bytes, encoding: str) -> tuple[str, str]:
     try:
         found = decode(data, encoding)
         return found.text, found.encoding
-    except (Unreadable, LookupError):
+    except (Unreadable, LookupError, ValueError):
         return data.decode("utf-8", "replace"), "utf-8"
 
 
