@@ -22,12 +22,39 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
+from ruamel.yaml import YAML
 
 from gptmill.outs import write_json
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("collect", "clean", "dedupe")
-WORDS = "the of and to a in that have with be is was for on as it by at from this which or".split()  # noqa: SIM905
+WORDS = [
+    "the",
+    "of",
+    "and",
+    "to",
+    "a",
+    "in",
+    "that",
+    "have",
+    "with",
+    "be",
+    "is",
+    "was",
+    "for",
+    "on",
+    "as",
+    "it",
+    "by",
+    "at",
+    "from",
+    "this",
+    "which",
+    "or",
+    "had",
+    "not",
+    "are",
+]
 
 
 @dataclass(frozen=True)
@@ -76,12 +103,35 @@ def kill_often(folder: Path, n: int, documents: int, seed: int) -> list[Kill]:
         after = chance.uniform(0.2, 0.95) * seconds[stage]
         whole = (i // len(STAGES)) % 2 == 0
         code, running = kill(folder, stage, after, whole)
-        run(
-            folder, "dvc", "repro", "-q", "-s", "-f", "--no-run-cache", stage
-        )  # or DVC would check out its cache
+        # Forced, or DVC would take what it has of an earlier run out of its cache.
+        run(folder, "dvc", "repro", "-q", "-s", "-f", "--no-run-cache", stage)
         same = digest(folder / "data" / stage) == expected[stage]
         left = any((folder / "data").glob(".*"))
         kills.append(Kill(stage, round(after, 2), whole, running, code, same, left))
+        print(f"{i + 1}/{n} {kills[-1]}", flush=True)
+    return kills
+
+
+def make_project(folder: Path, documents: int, chance: random.Random) -> None:
+    """The files that Git knows, a corpus of `documents` texts and the params to read it."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    for name in listed:
+        if (ROOT / name).is_file() and not name.startswith(("reports/", "tests/", "dvc.lock")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    texts = folder / "texts"
+    texts.mkdir()
+    for i in range(documents):
+        words = chance.choices(WORDS, k=90) + [f"{chance.randrange(10**9):x}" for _ in range(60)]
+        chance.shuffle(words)
+        (texts / f"{i}.txt").write_text(
+            ". ".join(" ".join(words[j : j + 10]) for j in range(0, 150, 10)) + "."
+        )
+    yaml = YAML()
+    params = yaml.load((folder / "params.yaml").read_text())
     source = {"name": "texts", "kind": "files", "path": "texts", "licence": "CC0-1.0"}
     params["collect"]["sources"] = [source]
     params["clean"]["rules"] = {"n_words": {"min": 20}}
