@@ -28,33 +28,7 @@ from gptmill.outs import write_json
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("collect", "clean", "dedupe")
-WORDS = [
-    "the",
-    "of",
-    "and",
-    "to",
-    "a",
-    "in",
-    "that",
-    "have",
-    "with",
-    "be",
-    "is",
-    "was",
-    "for",
-    "on",
-    "as",
-    "it",
-    "by",
-    "at",
-    "from",
-    "this",
-    "which",
-    "or",
-    "had",
-    "not",
-    "are",
-]
+WORDS = "the of and to a in that have with be is was for on as it by at from this which".split()  # noqa: SIM905
 
 
 @dataclass(frozen=True)
