@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from gptmill.errors import run
 from gptmill.outs import new_outs
 from gptmill.params import load, read_yaml
 from gptmill.params.collect import Collect, Files
+from gptmill.params.engine import Engine
 
 
 def main() -> None:
@@ -22,9 +24,11 @@ def main() -> None:
             )
 
     from gptmill.corpus.collect import collect
+    from gptmill.corpus.engine import start_engine
 
+    start_engine(load("engine", Engine))
     with new_outs("data/collect") as (out,):
-        collect(params, out)
+        collect(params, out, parts=Path(".gptmill/collect"))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from gptmill import code
 from gptmill.corpus.collect import collect
 from gptmill.corpus.documents import DOCUMENT, document_id
 from gptmill.errors import UserError
@@ -95,10 +97,12 @@ def test_documents_repeats_and_counts(tmp_path: Path, texts: Path) -> None:
         "read": len(documents) + 2,
         "documents": len(documents),
         "repeats": 2,
+        "dropped": 0,
         "bytes": size,
     }
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "documents.parquet",
+        "dropped.parquet",
         "repeats.parquet",
         "sources.json",
     ]
@@ -108,7 +112,7 @@ def test_the_same_bytes_wherever_the_files_are(tmp_path: Path, texts: Path) -> N
     run(tmp_path / "one", files("s", texts))
     moved = texts.rename(tmp_path / "elsewhere")
     run(tmp_path / "two", files("s", moved))
-    for name in ("documents.parquet", "repeats.parquet", "sources.json"):
+    for name in ("documents.parquet", "repeats.parquet", "dropped.parquet", "sources.json"):
         data = (tmp_path / "one" / name).read_bytes()
         assert data == (tmp_path / "two" / name).read_bytes()
         assert str(tmp_path).encode() not in data
@@ -168,3 +172,66 @@ def test_docstrings_of_an_installed_package(tmp_path: Path) -> None:
 def test_params_are_checked_before_any_work(tmp_path: Path, source: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         run(tmp_path / "out", source)
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def collected(out: Path, parts: Path | None, *sources: dict[str, Any]) -> dict[str, bytes]:
+    out.mkdir()
+    collect(check(Collect, {"sources": list(sources)}, "collect"), out, parts)
+    return contents(out)
+
+
+def test_unchanged_files_are_not_read_again(tmp_path: Path, texts: Path) -> None:
+    """With parts and without: the same bytes; parts of changed and removed files go."""
+    for path in texts.iterdir():
+        os.utime(path, (1e9, 1e9))
+    parts = tmp_path / "parts"
+    expected = collected(tmp_path / "none", None, files("s", texts))
+    assert collected(tmp_path / "first", parts, files("s", texts)) == expected
+    before = {path.name: path.stat().st_ino for path in parts.iterdir()}
+    assert len(before) == 4
+    assert collected(tmp_path / "again", parts, files("s", texts)) == expected
+    assert {path.name: path.stat().st_ino for path in parts.iterdir()} == before
+
+    (texts / "b.txt").write_text("A text that stands in two filez.")  # as long as before
+    os.utime(texts / "b.txt", (1e9 + 1, 1e9 + 1))
+    changed = collected(tmp_path / "changed", parts, files("s", texts))
+    assert changed != expected
+    kept = {path.name: path.stat().st_ino for path in parts.iterdir()}
+    assert len(kept) == 4
+    assert len(kept.items() & before.items()) == 3
+
+
+def test_a_file_just_written_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("One.")
+    collected(tmp_path / "out", tmp_path / "parts", files("s", tmp_path / "a.txt"))
+    assert list((tmp_path / "parts").iterdir()) == []
+
+
+def test_what_reads_is_part_of_a_parts_name() -> None:
+    """Every project module that can change what a reader gives is hashed into the names of parts."""
+    root = Path(__file__).parents[2]
+    leads_to = set(code.modules("gptmill.corpus.sources.files", root))
+    leads_to |= set(code.modules("gptmill.corpus.sources.docstrings", root))
+    of_texts = {path for path in leads_to if "/corpus/" in path and not path.endswith("corpus/__init__.py")}
+    hashed = {f"src/gptmill/corpus/{name}.py" for name in ("documents", "gutenberg")}
+    assert all(path in hashed or "/corpus/sources/" in path for path in of_texts)
+
+
+def test_how_texts_are_cut_into_files_changes_addresses_alone(tmp_path: Path) -> None:
+    texts = [f"Text {i % 70}" for i in range(100)]
+    for name, order in (("one", texts), ("other", texts[::-1])):
+        (tmp_path / name).mkdir()
+        for i in range(0, 100, 100 if name == "one" else 9):
+            lines = "".join(
+                json.dumps({"text": text}) + "\n" for text in order[i : i + (100 if name == "one" else 9)]
+            )
+            (tmp_path / name / f"{100 - i}.jsonl").write_text(lines)
+        collected(tmp_path / f"out-{name}", None, files("s", tmp_path / name))
+    tables = [pq.read_table(tmp_path / f"out-{name}/documents.parquet") for name in ("one", "other")]
+    addresses = ["uri", "meta"]
+    assert tables[0].drop(addresses).equals(tables[1].drop(addresses))
+    assert read_json(tmp_path / "out-one/sources.json")["s"]["repeats"] == 30

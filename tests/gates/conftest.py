@@ -15,10 +15,11 @@ from planting import REPOSITORY, Project, Rows
 
 from gptmill.corpus.clean import CLEANED
 from gptmill.corpus.clean import DROPPED as CLEAN_DROPPED
-from gptmill.corpus.collect import REPEAT
 from gptmill.corpus.dedupe import DOCUMENTS
 from gptmill.corpus.dedupe import DROPPED as DEDUPE_DROPPED
 from gptmill.corpus.documents import DOCUMENT, document_id
+from gptmill.corpus.outcomes import DROPPED as COLLECT_DROPPED
+from gptmill.corpus.outcomes import REPEAT
 from gptmill.corpus.signals import SIGNALS
 from gptmill.outs import write_json
 from gptmill.tokens.shards import SPLITS, write_shards
@@ -78,12 +79,18 @@ def _collect(root: Path, documents: Rows) -> None:
     }
     _write(root / "data/collect/documents.parquet", documents, DOCUMENT)
     _write(root / "data/collect/repeats.parquet", [repeat], REPEAT)
+    left_out = repeat | {"id": "f" * 32, "uri": "file:more.txt", "reason": "sample"}
+    _write(root / "data/collect/dropped.parquet", [left_out, left_out | {"id": "e" * 32}], COLLECT_DROPPED)
     sources = {}
     for name in ("books", "papers"):
         texts = [row["text"] for row in documents if row["source"] == name]
         repeats = int(repeat["source"] == name)
-        sources[name] = {"kind": "files", "read": len(texts) + repeats, "documents": len(texts)}
-        sources[name] |= {"repeats": repeats, "bytes": sum(len(text.encode()) for text in texts)}
+        sources[name] = {"kind": "files", "read": len(texts) + 3 * repeats, "documents": len(texts)}
+        sources[name] |= {
+            "repeats": repeats,
+            "dropped": 2 * repeats,
+            "bytes": sum(len(text.encode()) for text in texts),
+        }
     write_json(root / "data/collect/sources.json", sources)
 
 

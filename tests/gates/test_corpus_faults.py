@@ -115,6 +115,18 @@ def test_collect_lost_a_document_from_its_table(project):
     caught(message, "collect", "sources.documents", "expect_column_pair_values_to_be_equal", "1 of 2 rows")
 
 
+def test_collect_lost_a_dropped_document(project):
+    project.edit("data/collect/dropped.parquet", lambda rows: rows[1:])
+    message = project.fails("collect")
+    caught(message, "collect", "sources.dropped", "expect_column_pair_values_to_be_equal", "1 of 2 rows")
+
+
+def test_collect_dropped_for_no_reason_of_ours(project):
+    project.edit("data/collect/dropped.parquet", setter(0, reason="mislaid"))
+    message = project.fails("collect")
+    caught(message, "collect", "dropped.reason", "expect_column_values_to_be_in_set", '"mislaid"')
+
+
 def test_collect_kept_no_text_for_a_repeat(project):
     gone = []
     project.edit("data/collect/repeats.parquet", lambda rows: gone.append(rows[0]["id"]))

@@ -43,7 +43,11 @@ def test_the_default_is_valid() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("sed", 1, r'sed: unknown key; did you mean "seed"\? Allowed here: seed, collect, .*register'),
+        (
+            "sed",
+            1,
+            r'sed: unknown key; did you mean "seed"\? Allowed here: seed, engine, collect, .*register',
+        ),
         ("pretrain.model.n_embed", 3, r'pretrain\.model\.n_embed: unknown key; did you mean "n_embd"\?'),
         ("pretrain.model.n_head", 5, r"n_embd = 128 is not divisible by n_head = 5; .* can be 1, 2, 4, 8"),
         ("pretrain.model.n_layer", "4", r"pretrain\.model\.n_layer: .*valid integer; found '4'"),

@@ -1,68 +1,67 @@
 """collect: every text of every source, once, as a document that knows where it came from.
 
-Two plans with a staging file between them. The first reads the files of all sources in worker processes
-and stages their texts as they come, so that nothing is held and every broken file is known before an out
-is written. The second finds the texts that occur more than once and writes both sides, sorted.
+Worker processes read the files and write each one's texts to a part (sources/reading.py), so that every
+broken file is known before an out is written. Then all parts are sorted by id, which brings equal texts
+together: one of them becomes the document, and what becomes of the others stands in tables of their own.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import daft
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from daft import Window, col
-from daft.functions import row_number
+from daft import col
 
-from gptmill.corpus.documents import DOCUMENT
-from gptmill.corpus.engine import start_engine, write_sorted
+from gptmill.corpus.engine import spread, start_engine
+from gptmill.corpus.outcomes import Counts, write_outs
+from gptmill.corpus.progress import progress
 from gptmill.corpus.sources.docstrings import docstring_units
 from gptmill.corpus.sources.folders import file_units
 from gptmill.corpus.sources.huggingface import huggingface_units
-from gptmill.corpus.sources.reading import FIELDS, read_units
+from gptmill.corpus.sources.reading import FIELDS, part_name, read_result, read_units
 from gptmill.corpus.sources.units import Unit
 from gptmill.corpus.sources.url import url_units
 from gptmill.errors import UserError
 from gptmill.outs import write_json
 from gptmill.params.collect import Collect, Docstrings, Files, HuggingFace, Source
 
-REPEAT = pa.schema([DOCUMENT.field(name) for name in ("id", "source", "uri", "licence", "meta")])
-STAGED = DOCUMENT.append(pa.field("rank", pa.int64()))
 SHOWN = 5  # broken files that a message names
-COUNTS = ("files", "ignored", "unreadable", "empty", "read", "documents", "repeats", "bytes")
+COUNTS = ("files", "ignored", "unreadable", "empty", "read", "documents", "repeats", "dropped", "bytes")
 
 
-def collect(params: Collect, out: Path) -> None:
-    """Write documents.parquet, repeats.parquet and sources.json to `out`.
+def collect(params: Collect, out: Path, parts: Path | None = None) -> None:
+    """Write documents.parquet, repeats.parquet, dropped.parquet and sources.json to `out`.
 
     Of equal texts the one of the first source in `params` is kept, within a source the first by uri; the
-    others stand in repeats.parquet under the same id.
+    others stand in repeats.parquet under the same id. What a sample or a cap of its source leaves out
+    stands in dropped.parquet with the reason.
+
+    Args:
+        parts: where to keep what was read of each file, so that unchanged files are not read again; what
+            this run had no use for is removed.
 
     Raises:
         UserError: naming the sources or files that cannot be read, and what to do.
     """
     start_engine()
-    counts = {source.name: Counter[str]() for source in params.sources}
+    counts: Counts = {source.name: Counter() for source in params.sources}
     units = []
     for rank, source in enumerate(params.sources):
-        found, ignored = find_units(source, rank)
+        found, ignored = find_units(source, rank, params)
         units += found
         counts[source.name].update(files=len(found), ignored=ignored)
 
-    staged = out / "staged.parquet"
-    _read(units, staged, counts)
-    first = Window().partition_by("id").order_by("rank", "uri")
-    texts = daft.read_parquet(str(staged)).with_column("nth", row_number().over(first))
-    write_sorted(texts.where("nth = 1"), out / "documents.parquet", DOCUMENT, ["id"])
-    write_sorted(texts.where("nth > 1"), out / "repeats.parquet", REPEAT, ["id", "source", "uri"])
-    staged.unlink()
-
-    _count(out, counts)
+    with tempfile.TemporaryDirectory(prefix=".parts-", dir=out) as scratch:
+        read = read_parts(units, parts, Path(scratch).resolve(), counts)
+        write_outs(params, units, read, out, counts)
+    if parts:
+        remove_others(parts, read)
     summary = {
         source.name: {"kind": source.kind} | {key: counts[source.name][key] for key in COUNTS}
         for source in params.sources
@@ -70,72 +69,73 @@ def collect(params: Collect, out: Path) -> None:
     write_json(out / "sources.json", summary)
 
 
-def find_units(source: Source, rank: int) -> tuple[list[Unit], int]:
+def find_units(source: Source, rank: int, params: Collect) -> tuple[list[Unit], int]:
     """The files to read of one source, and how many others it holds."""
     match source:
         case Docstrings():
-            return docstring_units(source, rank), 0
+            units, ignored = docstring_units(source, rank), 0
         case Files():
-            return file_units(source, rank)
+            units, ignored = file_units(source, rank)
         case HuggingFace():
-            return huggingface_units(source, rank)
+            units, ignored = huggingface_units(source, rank)
         case _:
-            return url_units(source, rank), 0
+            units, ignored = url_units(source, rank), 0
+    ratio, size = params.max_ratio, params.max_text_bytes
+    return [replace(unit, max_ratio=ratio, max_bytes=size) for unit in units], ignored
 
 
-def _read(units: list[Unit], staged: Path, counts: dict[str, Counter[str]]) -> None:
-    """Read all units, write their texts to `staged` and add to `counts`.
+def read_parts(units: list[Unit], parts: Path | None, scratch: Path, counts: Counts) -> list[Path]:
+    """The part of each unit, read unless it is in `parts`; adds to `counts`.
 
     Raises:
         UserError: naming the broken files, once all are read.
     """
-    columns: dict[str, Any] = {name: [getattr(unit, name) for unit in units] for name in FIELDS}
-    plan = daft.from_pydict(columns).with_column("result", read_units(*(col(name) for name in FIELDS)))
+    if parts:
+        parts.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for i, unit in enumerate(units):
+        name = part_name(unit) if parts else None
+        paths.append(parts.resolve() / f"{name}.parquet" if parts and name else scratch / f"{i}.parquet")
+
     errors: list[str] = []
-    with pq.ParquetWriter(staged, STAGED, compression="zstd") as writer:
-        for batch in plan.select("source", "path", "licence", "rank", "result").to_arrow_iter():
-            result = batch.column("result")
-            for file in _outcomes(batch.drop_columns(["result"]), result):
-                counts[file["source"]].update({key: file[key] for key in ("read", "empty", "unreadable")})
-                if file["skipped"]:
-                    print(f"gptmill: warning: left out {file['path']}: {file['skipped']}", file=sys.stderr)
-                if file["error"]:
-                    errors.append(f"{file['path']}: {file['error']}")
-            writer.write_table(_texts(batch, pc.struct_field(result, "rows")))
+    todo = [(unit, path) for unit, path in zip(units, paths, strict=True) if not path.is_file()]
+    results = [(unit, read_result(path)) for unit, path in zip(units, paths, strict=True) if path.is_file()]
+    with progress("collect: files", len(todo)) as advance:
+        for unit, result in _read([unit for unit, _ in todo], [path for _, path in todo]):
+            advance(1)
+            results.append((unit, result))
+    for unit, result in results:
+        counts[unit.source].update(read=result["read"], empty=result["empty"])
+        if result["skipped"]:
+            counts[unit.source]["unreadable"] += 1
+            print(f"gptmill: warning: left out {unit.path}: {result['skipped']}", file=sys.stderr)
+        if result["error"]:
+            errors.append(f"{unit.path}: {result['error']}")
     if errors:
         more = f"\n  and {len(errors) - SHOWN} more" if len(errors) > SHOWN else ""
         shown = "".join(f"\n  {error}" for error in sorted(errors)[:SHOWN])
         raise UserError(f"collect: {len(errors)} of {len(units)} files cannot be read:{shown}{more}")
+    return paths
 
 
-def _outcomes(files: pa.RecordBatch, result: pa.StructArray) -> list[dict[str, Any]]:
-    """How reading each file went: its columns with `read`, `empty`, `unreadable`, `skipped` and `error`."""
-    lengths = pc.list_value_length(pc.struct_field(result, "rows")).to_pylist()
-    outcomes = []
-    for i, file in enumerate(files.to_pylist()):
-        skipped, error, empty = (result[i][key].as_py() for key in ("skipped", "error", "empty"))
-        outcome = {"read": lengths[i] or 0, "empty": empty, "unreadable": int(skipped is not None)}
-        outcomes.append(file | outcome | {"skipped": skipped, "error": error})
-    return outcomes
+def _read(units: list[Unit], paths: list[Path]) -> Iterator[tuple[Unit, dict[str, Any]]]:
+    """Each unit and how reading it went, as they come."""
+    if not units:
+        return
+    columns: dict[str, Any] = {name: [getattr(unit, name) for unit in units] for name in FIELDS}
+    columns |= {"part": [str(path) for path in paths], "number": list(range(len(units)))}
+    plan = spread(daft.from_pydict(columns), len(units))
+    result = read_units(col("part"), *(col(name) for name in FIELDS))
+    for batch in plan.select("number", result.alias("result")).to_arrow_iter():
+        for number, outcome in zip(
+            *(batch.column(name).to_pylist() for name in ("number", "result")), strict=True
+        ):
+            yield units[number], outcome
 
 
-def _texts(files: pa.RecordBatch, rows: pa.ListArray) -> pa.Table:
-    """The rows of all files of a batch as a `STAGED` table."""
-    flat = pc.list_flatten(rows)
-    parents = pc.list_parent_indices(rows)
-    columns = {name: pc.struct_field(flat, name) for name in ("id", "text", "uri", "meta")}
-    columns |= {name: files.column(name).take(parents) for name in ("source", "licence", "rank")}
-    columns |= {"origin": pa.repeat("real", len(flat)), "lang": pa.repeat("und", len(flat))}
-    return pa.table([columns[name] for name in STAGED.names], STAGED.names).cast(STAGED)
-
-
-def _count(out: Path, counts: dict[str, Counter[str]]) -> None:
-    """Add to `counts` what the two outs hold of each source."""
-    for batch in pq.ParquetFile(out / "documents.parquet").iter_batches(columns=["source", "text"]):
-        sizes = pa.table({"source": batch["source"], "bytes": pc.binary_length(batch["text"])})
-        for row in sizes.group_by("source").aggregate([("bytes", "sum"), ("bytes", "count")]).to_pylist():
-            counts[row["source"]].update(documents=row["bytes_count"], bytes=row["bytes_sum"])
-    for batch in pq.ParquetFile(out / "repeats.parquet").iter_batches(columns=["source"]):
-        counts_here = Counter(batch["source"].to_pylist())
-        for name, n in counts_here.items():
-            counts[name].update(repeats=n)
+def remove_others(folder: Path, parts: list[Path]) -> None:
+    """Remove from `folder` the parts of files that have changed or are no longer collected."""
+    used = {part.name for part in parts}
+    for path in folder.iterdir():
+        if path.name not in used:
+            path.unlink()

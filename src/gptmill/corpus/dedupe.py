@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from gptmill.corpus.decontaminate import Contaminated, contaminated
 from gptmill.corpus.documents import DOCUMENT
-from gptmill.corpus.engine import ROW_GROUP, start_engine, write_rows
+from gptmill.corpus.engine import start_engine, write_rows
 from gptmill.corpus.minhash import Ints
 from gptmill.corpus.near_duplicates import Clusters, cluster, sorted_by_id
+from gptmill.corpus.sorting import GROUP_ROWS
 from gptmill.corpus.split import SIDES, split_clusters
 from gptmill.errors import UserError
 from gptmill.outs import write_json
@@ -163,7 +164,7 @@ def _dropped(source: Path, decisions: Decisions) -> Iterator[pa.RecordBatch]:
 def _batches(source: Path, columns: list[str]) -> Iterator[tuple[pa.RecordBatch, Ints]]:
     """The rows of the file in batches, with the numbers of the documents."""
     row = 0
-    for batch in pq.ParquetFile(source).iter_batches(ROW_GROUP, columns=columns, use_threads=False):
+    for batch in pq.ParquetFile(source).iter_batches(GROUP_ROWS, columns=columns, use_threads=False):
         yield batch.select(columns), np.arange(row, row + len(batch))
         row += len(batch)
 

@@ -1,64 +1,89 @@
-"""Daft at the edges of a data stage: rows in, sorted Parquet of fixed bytes out.
+"""Daft at the edges of a data stage: a runner to start with, sorted Parquet of fixed bytes to end with.
 
 Traps of Daft 0.7 that this file and its users live with: `write_parquet` names files by UUID, so we
-write with pyarrow; the order of rows after a shuffle is not fixed, so every out is sorted; a Python
-UDF that makes maps must return a pyarrow array (dicts panic); an exception in a UDF's process loses
-its type, so readers return errors as values.
+write with pyarrow; the order of rows after a shuffle is not fixed, so every out is sorted; its native
+runner sorts in memory alone, so we sort (`sorting.py`); a Python UDF that makes maps must return a
+pyarrow array (dicts panic); an exception in a UDF's process loses its type, so readers return errors
+as values; workers of Ray start in a folder of their own, so paths in plans are absolute.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+
+from gptmill.corpus.sorting import SortedFile, sorted_tables
+from gptmill.errors import UserError
+from gptmill.params.engine import Engine
 
 if TYPE_CHECKING:
     import daft
 
-ROW_GROUP = 8192
 
+def start_engine(engine: Engine | None = None) -> None:
+    """Choose Daft's runner, without telemetry: the one given, else the one chosen before, else native.
 
-def start_engine() -> None:
-    """Choose Daft's native runner, without telemetry. Call it before the first plan runs."""
+    Call it before the first plan runs.
+
+    Raises:
+        UserError: when Ray is wanted and not installed, or nothing answers at its address.
+    """
     os.environ.setdefault("DO_NOT_TRACK", "true")
-    os.environ.setdefault("DAFT_RUNNER", "native")
+    if engine is None or engine.runner == "native":
+        os.environ.setdefault("DAFT_RUNNER", "native")
+        return
+    os.environ["DAFT_RUNNER"] = "ray"
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray 2.60 warns of its own default
+    try:
+        import ray
+    except ImportError:
+        raise UserError("engine.runner: ray is not installed: `pip install gptmill[ray]`") from None
+    import daft
+
+    try:
+        ray.init(address=engine.address or "local", log_to_driver=False, logging_level=logging.ERROR)
+    except ConnectionError as error:
+        raise UserError(f"engine.address: no Ray cluster answers at {engine.address}: {error}") from None
+    daft.set_runner_ray(noop_if_initialized=True)
+
+
+def spread(plan: daft.DataFrame, rows: int) -> daft.DataFrame:
+    """`plan`, whose `rows` rows come from this process, cut so that all CPUs of a Ray cluster get some."""
+    if os.environ.get("DAFT_RUNNER") != "ray":
+        return plan
+    import ray
+
+    cpus = int(ray.cluster_resources()["CPU"])  # type: ignore[no-untyped-call]
+    return plan.into_partitions(min(rows, 4 * cpus))
 
 
 def write_sorted(plan: daft.DataFrame, path: str | Path, schema: pa.Schema, by: list[str]) -> int:
     """Run `plan` and write its rows, sorted by the columns `by` (a total order), as one Parquet file.
 
+    Rows beyond what memory should hold wait in temporary files beside `path`.
+
     Returns:
         The number of rows written.
     """
-    return write_rows(plan.sort(list(by)).to_arrow_iter(), path, schema)
+    with SortedFile(path, schema) as file:
+        for table in sorted_tables(_tables(plan, schema), by, Path(path).parent):
+            file.write(table)
+    return file.rows
 
 
-def write_rows(batches: Iterator[pa.RecordBatch], path: str | Path, schema: pa.Schema) -> int:
-    """Write rows in the order in which they come, as one Parquet file; returns their number."""
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        rows = 0
-        for batch in _regroup(batches, schema):
-            writer.write_table(batch, row_group_size=ROW_GROUP)
-            rows += batch.num_rows
-    return rows
+def write_rows(batches: Iterable[pa.RecordBatch], path: str | Path, schema: pa.Schema) -> int:
+    """Write rows, sorted already, in the order in which they come; returns their number."""
+    with SortedFile(path, schema) as file:
+        for batch in batches:
+            file.write(pa.Table.from_batches([batch]).select(schema.names).cast(schema))
+    return file.rows
 
 
-def _regroup(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The same rows in tables of `ROW_GROUP` rows: how Daft cuts its batches must not show in the bytes."""
-    held: list[pa.Table] = []
-    count = 0
-    for batch in batches:
-        held.append(pa.Table.from_batches([batch]).select(schema.names).cast(schema))
-        count += batch.num_rows
-        if count >= ROW_GROUP:
-            table = pa.concat_tables(held)
-            whole = count - count % ROW_GROUP
-            for start in range(0, whole, ROW_GROUP):
-                yield table.slice(start, ROW_GROUP).combine_chunks()
-            held, count = [table.slice(whole)], count - whole
-    if count:
-        yield pa.concat_tables(held).combine_chunks()
+def _tables(plan: daft.DataFrame, schema: pa.Schema) -> Iterator[pa.Table]:
+    for batch in plan.to_arrow_iter():
+        yield pa.Table.from_batches([batch]).select(schema.names).cast(schema)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from gptmill.errors import nearest
-from gptmill.params import Name, NonEmpty, Section
+from gptmill.params import Name, NonEmpty, PositiveInt, Section, Seed
 
 
 def _known_encoding(name: str) -> str:
@@ -29,7 +29,15 @@ Encoding = Annotated[str, AfterValidator(_known_encoding)]
 MaxChars = Annotated[int, Field(ge=1000)]
 
 
-class Docstrings(Section):
+class Amount(Section):
+    """How much of a source to take: all, unless a sample or a cap says less (gptmill.corpus.sampling)."""
+
+    sample: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    max_documents: PositiveInt | None = None
+    max_bytes: PositiveInt | None = None  # of text in UTF-8
+
+
+class Docstrings(Amount):
     """The prose of one installed package, at a pinned version; licence from its metadata if not given."""
 
     name: Name
@@ -38,8 +46,8 @@ class Docstrings(Section):
     licence: NonEmpty | None = None
 
 
-class Files(Section):
-    """A file, a folder or a glob: .txt, .md, .jsonl, .parquet, each also as .gz or .zst."""
+class Files(Amount):
+    """A file, folder or glob, here or in a store: .txt, .md, .jsonl, .parquet, .html, .warc, also .gz, .zst."""
 
     name: Name
     kind: Literal["files"]
@@ -50,8 +58,8 @@ class Files(Section):
     max_chars: MaxChars = 20_000
 
 
-class HuggingFace(Section):
-    """Files of a dataset on the Hugging Face hub, by name and revision (best a commit: branches move)."""
+class HuggingFace(Amount):
+    """Files of a dataset on the Hugging Face hub, by name and commit (branches and tags move)."""
 
     name: Name
     kind: Literal["huggingface"]
@@ -63,7 +71,7 @@ class HuggingFace(Section):
     max_chars: MaxChars = 20_000
 
 
-class Url(Section):
+class Url(Amount):
     """One file behind http(s), its bytes pinned by a SHA-256."""
 
     name: Name
@@ -80,6 +88,10 @@ Source = Annotated[Docstrings | Files | HuggingFace | Url, Field(discriminator="
 
 
 class Collect(Section):
+    # Which documents a sample holds. Not the seed of training: another training needs no other corpus.
+    sample_seed: Seed = 0
+    max_ratio: Annotated[float, Field(ge=1.0)] = 200.0  # how many times its size a file may unpack to
+    max_text_bytes: Annotated[int, Field(ge=1 << 20)] = 1 << 28  # of what is read at once: a text, a line
     sources: Annotated[list[Source], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from gptmill.params import Section, Seed, check, read_yaml
 from gptmill.params.clean import Clean
 from gptmill.params.collect import Collect
 from gptmill.params.dedupe import Dedupe
+from gptmill.params.engine import Engine
 from gptmill.params.evaluate import Evaluate
 from gptmill.params.finetune import Finetune
 from gptmill.params.pretrain import Pretrain
@@ -19,6 +20,7 @@ from gptmill.params.tokenize import Tokenize
 
 class Params(Section):
     seed: Seed
+    engine: Engine
     collect: Collect
     clean: Clean
     dedupe: Dedupe

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptmill.corpus.sources.docstrings import dedent, docstring_units, read_docstrings
-from gptmill.corpus.sources.reading import read_unit
+from gptmill.corpus.sources.reading import read_result, read_unit
 from gptmill.errors import UserError
 from gptmill.params.collect import Docstrings
 
@@ -97,14 +97,16 @@ def test_every_docstring_with_its_qualified_name() -> None:
         "f~2": "Second f. \\d",
     }
     assert "proseful" not in sys.modules
-    (deep,) = read_unit(units[2])["rows"]
-    assert deep["uri"] == "pkg:pypi/proseful@1.2/proseful/sub/deep.py"
-    assert dict(deep["meta"]) == {"group": "proseful", "kind": "docstrings", "module": "proseful.sub.deep"}
+    (deep,) = read_docstrings(units[2])
+    assert units[2].uri == "pkg:pypi/proseful@1.2/proseful/sub/deep.py"
+    assert (units[2].group, deep.meta) == ("proseful", {"module": "proseful.sub.deep"})
 
 
 @pytest.mark.usefixtures("package")
-def test_a_file_that_is_no_python_is_skipped_not_fatal() -> None:
-    result = read_unit(docstring_units(source("Proseful==1.2"), 0)[1])
+def test_a_file_that_is_no_python_is_skipped_not_fatal(tmp_path: Path) -> None:
+    part = tmp_path / "part.parquet"
+    result = read_unit(docstring_units(source("Proseful==1.2"), 0)[1], part)
+    assert read_result(part) == result
     assert result["error"] is None
     assert "cannot parse it: invalid syntax" in result["skipped"]
 

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from gptmill.corpus.sources.files import file_format, read_file
-from gptmill.corpus.sources.reading import read_unit
+from gptmill.corpus.sources.reading import read_result, read_unit
 from gptmill.corpus.sources.units import Text, Unit, Unreadable
 
 
@@ -111,13 +111,18 @@ def test_truncated_parquet(tmp_path: Path) -> None:
 def test_a_unit_comes_back_as_rows_or_as_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(json.dumps({"text": text}) for text in ["one", " \n", "\ud800"]))
-    result = read_unit(unit(path))
-    assert (result["empty"], result["error"]) == (1, None)
-    assert [(row["uri"], row["text"]) for row in result["rows"]] == [
-        ("file:a.jsonl#1", "one"),
-        ("file:a.jsonl#3", "\ufffd"),
+    part = tmp_path / "part.parquet"
+    result = read_unit(unit(path), part)
+    assert result == {"read": 2, "empty": 1, "error": None, "skipped": None}
+    assert read_result(part) == result
+    rows = pq.read_table(part).to_pylist()
+    assert [(row["uri"], row["text"], row["size"]) for row in rows] == [
+        ("file:a.jsonl#1", "one", 3),
+        ("file:a.jsonl#3", "\ufffd", 3),
     ]
-    assert dict(result["rows"][0]["meta"]) == {"group": "a", "kind": "files"}
+    assert dict(rows[0]["meta"]) == {"group": "a", "kind": "files"}
+    part.unlink()
     path.write_text('{"text": "one"}\n{')
-    assert read_unit(unit(path))["rows"] == []
-    assert read_unit(unit(tmp_path / "none.txt"))["error"] == "No such file or directory"
+    assert "line 2 is not JSON: column 2" in read_unit(unit(path), part)["error"]
+    assert read_unit(unit(tmp_path / "none.txt"), part)["error"] == "No such file or directory"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.jsonl"]

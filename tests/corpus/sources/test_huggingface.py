@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from gptmill.corpus.sources.files import read_file
 from gptmill.corpus.sources.huggingface import huggingface_units
-from gptmill.corpus.sources.reading import read_unit
 from gptmill.errors import UserError
 from gptmill.params.collect import HuggingFace
 
@@ -38,7 +38,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def source(**options: str) -> HuggingFace:
     given = {
         "dataset": "someone/words",
-        "revision": "main",
+        "revision": COMMIT,
         "licence": "MIT",
         "text_column": "content",
     } | options
@@ -48,11 +48,10 @@ def source(**options: str) -> HuggingFace:
 @pytest.mark.usefixtures("cache")
 def test_reads_a_cached_dataset_and_names_its_commit() -> None:
     (unit,), ignored = huggingface_units(source(), 0)
-    result = read_unit(unit)
     assert ignored == 0
-    assert [row["text"] for row in result["rows"]] == ["one", "two"]
-    assert result["rows"][1]["uri"] == f"hf://datasets/someone/words@{COMMIT}/data/train.parquet#2"
-    assert dict(result["rows"][0]["meta"])["group"] == "someone/words"
+    assert [text.text for text in read_file(unit)] == ["one", "two"]
+    assert unit.uri == f"hf://datasets/someone/words@{COMMIT}/data/train.parquet"
+    assert unit.group == "someone/words"
     assert len(huggingface_units(source(files="data/"), 0)[0]) == 1
     assert len(huggingface_units(source(files="*"), 0)[0]) == 2
 
@@ -61,8 +60,11 @@ def test_reads_a_cached_dataset_and_names_its_commit() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"dataset": "someone/else"}, "someone/else at main: it is not in the hub's cache"),
-        ({"revision": "v2"}, "words at v2: it is not in the hub's cache"),
+        ({"dataset": "someone/else"}, r"someone/else at 0123\w+: it is not in the hub's cache"),
+        ({"revision": "f" * 40}, "words at f+: it is not in the hub's cache"),
+        ({"revision": "main"}, f"at main: .*full commit hash.*main was {COMMIT}"),
+        ({"revision": "v2"}, "at v2: .*full commit hash.*page on the hub"),
+        ({"revision": COMMIT[:12]}, "full commit hash"),
         ({"files": "*.csv"}, r"no file that can be read matches \*\.csv"),
         ({"dataset": "not a/valid/name"}, "the hub refused"),
     ],

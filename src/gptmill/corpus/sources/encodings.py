@@ -71,7 +71,16 @@ def _strict(data: bytes, encoding: str, advice: str, offset: int = 0) -> str:
             if error.start < len(data)
             else f"offset {where}"
         )
-        raise Unreadable(f"{bad} is not {encoding} ({error.reason}). {advice}") from None
+        raise Unreadable(f"{bad} is not {shown(encoding)} ({error.reason}). {advice}") from None
+
+
+def shown(encoding: str) -> str:
+    """An encoding's name as people write it: Python's "utf-8-sig" is UTF-8."""
+    return (
+        re.sub(r"^UTF[-_]?8([-_]SIG)?$", "UTF-8", encoding.upper())
+        if encoding[:3].lower() == "utf"
+        else encoding
+    )
 
 
 def _refuse_binary(data: bytes) -> None:

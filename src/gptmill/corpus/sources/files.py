@@ -1,7 +1,7 @@
-"""Files: .txt and .md, .jsonl, .parquet, each also compressed as .gz or .zst.
+"""Files: .txt and .md, .jsonl, .parquet, .html, .warc and .wet, each also compressed as .gz or .zst.
 
-A text file is one document, or as many as `max_chars` makes of it; a row of JSON lines or Parquet is one
-document.
+A text file is one document, or as many as `max_chars` makes of it; a row of JSON lines or Parquet, a page
+or a record of a WARC file is one document.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from gptmill.corpus.gutenberg import sections
-from gptmill.corpus.sources.compression import COMPRESSIONS, read_chunks, read_lines
-from gptmill.corpus.sources.encodings import decode
+from gptmill.corpus.sources.compression import COMPRESSIONS, read_chunks, read_lines, read_whole
+from gptmill.corpus.sources.encodings import decode, shown
 from gptmill.corpus.sources.splitting import split_paragraphs
+from gptmill.corpus.sources.stores import opened
 from gptmill.corpus.sources.units import Text, Unit, Unreadable
+from gptmill.corpus.sources.web import read_html, read_warc
 
 ROWS = 1024  # read from Parquet at a time
 
@@ -26,8 +29,7 @@ def read_file(unit: Unit) -> Iterator[Text]:
     Raises:
         Unreadable: when the file is broken, truncated, in no known encoding, or lacks the text column.
     """
-    path = Path(unit.path)
-    yield from READERS[file_format(path.name)](unit, path)
+    yield from READERS[file_format(unit.path)](unit)
 
 
 def file_format(name: str) -> str:
@@ -38,8 +40,9 @@ def file_format(name: str) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def _read_text(unit: Unit, path: Path) -> Iterator[Text]:
-    decoded = decode(b"".join(read_chunks(path)), unit.encoding)
+def _read_text(unit: Unit) -> Iterator[Text]:
+    data = read_whole(read_chunks(unit.path, unit.max_ratio), unit.max_bytes)
+    decoded = decode(data, unit.encoding)
     pieces = [
         (section, piece)
         for section, text in sections(decoded.text)
@@ -53,20 +56,22 @@ def _read_text(unit: Unit, path: Path) -> Iterator[Text]:
             yield Text(piece, str(number), meta | {"part": f"{number}/{len(pieces)}"})
 
 
-def _read_jsonl(unit: Unit, path: Path) -> Iterator[Text]:
-    encoding = unit.encoding or "utf-8-sig"
-    for number, line in enumerate(read_lines(read_chunks(path)), 1):
+def _read_jsonl(unit: Unit) -> Iterator[Text]:
+    lines = read_lines(read_chunks(unit.path, unit.max_ratio), unit.max_bytes)
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line.decode(encoding))
+            row = json.loads(line.decode(unit.encoding or "utf-8-sig"))
         except UnicodeDecodeError as error:
             raise Unreadable(
                 f"line {number}: byte {line[error.start]:#04x} at its offset {error.start} is not "
-                f"{encoding}. JSON lines are UTF-8; mend the line or give the file's `encoding`."
+                f"{shown(unit.encoding or 'utf-8')}. JSON lines are UTF-8; mend the line or give the file's `encoding`."
             ) from None
-        except ValueError as error:
-            raise Unreadable(f"line {number} is not JSON: {error}. Mend or remove the line.") from None
+        except json.JSONDecodeError as error:
+            raise Unreadable(
+                f"line {number} is not JSON: column {error.colno}: {error.msg}. Mend or remove the line."
+            ) from None
         except RecursionError:
             raise Unreadable(f"line {number} is nested too deeply. Mend or remove the line.") from None
         if not isinstance(row, dict):
@@ -79,14 +84,13 @@ def _read_jsonl(unit: Unit, path: Path) -> Iterator[Text]:
         yield Text(text, str(number))
 
 
-def _read_parquet(unit: Unit, path: Path) -> Iterator[Text]:
+def _read_parquet(unit: Unit) -> Iterator[Text]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    compressed = path.suffix.lower() in COMPRESSIONS
     name, number = unit.text_column, 0
     try:
-        with pq.ParquetFile(io.BytesIO(b"".join(read_chunks(path))) if compressed else path) as file:
+        with _seekable(unit) as data, pq.ParquetFile(data) as file:
             if name not in file.schema_arrow.names:
                 raise Unreadable(_no_column(name, file.schema_arrow.names))
             kind = file.schema_arrow.field(name).type
@@ -109,14 +113,24 @@ def _read_parquet(unit: Unit, path: Path) -> Iterator[Text]:
         raise Unreadable(f"not a whole Parquet file: {str(error).splitlines()[0]}") from None
 
 
+def _seekable(unit: Unit) -> BinaryIO:
+    if Path(unit.path).suffix.lower() in COMPRESSIONS:
+        return io.BytesIO(read_whole(read_chunks(unit.path, unit.max_ratio), unit.max_bytes))
+    return opened(unit.path)
+
+
 def _no_column(name: str, columns: list[str]) -> str:
     found = ", ".join(columns) or "none"
     return f'no column "{name}". Columns found: {found}. Name the one that holds the text in `text_column`.'
 
 
-READERS: dict[str, Callable[[Unit, Path], Iterator[Text]]] = {
+READERS: dict[str, Callable[[Unit], Iterator[Text]]] = {
     ".txt": _read_text,
     ".md": _read_text,
     ".jsonl": _read_jsonl,
     ".parquet": _read_parquet,
+    ".html": read_html,
+    ".htm": read_html,
+    ".warc": read_warc,
+    ".wet": read_warc,
 }

@@ -5,12 +5,14 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from urllib.parse import quote_from_bytes
 
 from gptmill.corpus.sources.compression import COMPRESSIONS
 from gptmill.corpus.sources.files import READERS, file_format
+from gptmill.corpus.sources.stores import is_url, stored_files
 from gptmill.corpus.sources.units import Unit
 from gptmill.errors import UserError, nearest
 from gptmill.params.collect import Files, HuggingFace, Url
@@ -33,7 +35,10 @@ def file_units(source: Files, rank: int) -> tuple[list[Unit], int]:
     Raises:
         UserError: when there is no such path, or nothing in it that can be read.
     """
-    found = find_files(source.path, f'collect.sources "{source.name}": path {source.path}')
+    where = f'collect.sources "{source.name}": path {source.path}'
+    if is_url(source.path):
+        return _stored_units(source, rank, where)
+    found = find_files(source.path, where)
     units = [
         make_unit(source, rank, path, f"file:{quoted(path.relative_to(found.root))}", stem(path.name))
         for path in found.files
@@ -41,7 +46,26 @@ def file_units(source: Files, rank: int) -> tuple[list[Unit], int]:
     return units, found.ignored
 
 
-def make_unit(source: Files | HuggingFace | Url, rank: int, path: Path, uri: str, group: str) -> Unit:
+def _stored_units(source: Files, rank: int, where: str) -> tuple[list[Unit], int]:
+    """The units of files in an object store: their URLs are the same on every machine."""
+    if source.path.startswith("hf://"):
+        raise UserError(
+            f"{where}: give a dataset of the hub as a source of kind huggingface, with its commit."
+        )
+    root, urls = stored_files(source.path, where)
+    readable = [url for url in urls if file_format(url) in READERS]
+    if not readable:
+        raise UserError(f"{where}: {_none_readable([PurePath(url) for url in urls])}")
+    units = [
+        make_unit(
+            source, rank, url, root + quoted(PurePath(url.removeprefix(root))), stem(PurePath(url).name)
+        )
+        for url in readable
+    ]
+    return units, len(urls) - len(readable)
+
+
+def make_unit(source: Files | HuggingFace | Url, rank: int, path: Path | str, uri: str, group: str) -> Unit:
     """A unit with the options of `source`."""
     return Unit(
         source=source.name,
@@ -69,6 +93,8 @@ def find_files(path: str, where: str) -> Found:
     elif glob.has_magic(path):
         root = _fixed_prefix(path)
         candidates = [Path(match) for match in glob.glob(path, recursive=True) if Path(match).is_file()]  # noqa: PTH207
+        if "**" in path:  # which follows links to folders, in a loop forty times
+            candidates = [match for match in candidates if not _linked(match, root)]
         if not candidates:
             raise UserError(
                 f"{where}: no file matches, seen from {Path.cwd()}. Folders at any depth are `**`."
@@ -77,10 +103,21 @@ def find_files(path: str, where: str) -> Found:
         raise UserError(f"{where}: no such path, seen from {Path.cwd()}{_nearest_sibling(here)}")
     files = sorted((file for file in candidates if file_format(file.name) in READERS), key=lambda f: f.parts)
     if not files:
-        suffixes = Counter("".join(file.suffixes[-2:]) or "no suffix" for file in candidates)
-        listed = ", ".join(f"{suffix} ({n})" for suffix, n in sorted(suffixes.items())[:10])
-        raise UserError(f"{where}: no file that can be read. Suffixes found: {listed}. Allowed: {ALLOWED}.")
+        raise UserError(f"{where}: {_none_readable(candidates)}")
     return Found(root, files, len(candidates) - len(files))
+
+
+def _none_readable(files: Sequence[PurePath]) -> str:
+    suffixes = Counter("".join(file.suffixes[-2:]) or "no suffix" for file in files)
+    listed = ", ".join(f"{suffix} ({n})" for suffix, n in sorted(suffixes.items())[:10])
+    return f"no file that can be read. Suffixes found: {listed}. Allowed: {ALLOWED}."
+
+
+def _linked(file: Path, root: Path) -> bool:
+    """Does a folder between `root` and `file` stand there by a link?"""
+    return any(
+        folder.is_symlink() for folder in file.parents if folder.is_relative_to(root) and folder != root
+    )
 
 
 def _below(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -11,17 +12,21 @@ from gptmill.corpus.sources.units import Unit
 from gptmill.errors import UserError
 from gptmill.params.collect import HuggingFace
 
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
 
 def huggingface_units(source: HuggingFace, rank: int) -> tuple[list[Unit], int]:
     """One unit for each readable file of the dataset that `files` matches; the number of other files.
 
     Downloads into the hub client's own cache what is not there, and honours its environment
-    (HF_HOME, HF_TOKEN, HF_HUB_OFFLINE). The commit that the revision names is in each document's uri.
+    (HF_HOME, HF_TOKEN, HF_HUB_OFFLINE). The commit is in each document's uri.
 
     Raises:
         UserError: without the client, when the dataset can't be had, or when no file can be read.
     """
     where = f'collect.sources "{source.name}": dataset {source.dataset} at {source.revision}'
+    if not COMMIT.fullmatch(source.revision):
+        raise UserError(f"{where}: {_unpinned(source)}")
     folder = _snapshot(source, where)
     # The hub's own rule: "*" also stands for "/", and "data/" for all that is below.
     pattern = source.files + "*" if source.files.endswith("/") else source.files
@@ -36,6 +41,24 @@ def huggingface_units(source: HuggingFace, rank: int) -> tuple[list[Unit], int]:
         for path in readable
     ]
     return units, len(matched) - len(readable)
+
+
+def _unpinned(source: HuggingFace) -> str:
+    """Why a branch or a tag won't do, and what commit it stands for now, where the hub or its cache says."""
+    message = "a revision must be a full commit hash (40 hex digits), for branches and tags move. "
+    try:
+        from huggingface_hub import HfApi, snapshot_download
+
+        try:
+            now = HfApi().dataset_info(source.dataset, revision=source.revision, timeout=10).sha
+        except Exception:  # offline, or refused: what the cache saw last
+            folder = snapshot_download(
+                source.dataset, repo_type="dataset", revision=source.revision, local_files_only=True
+            )
+            return f"{message}When it was last fetched here, {source.revision} was {Path(folder).name}."
+    except Exception:  # neither knows: the message stands by itself
+        return f"{message}The dataset's page on the hub shows it under Files, History."
+    return f"{message}{source.revision} is {now} now: give that, if it is what you want."
 
 
 def _snapshot(source: HuggingFace, where: str) -> Path:
@@ -57,7 +80,7 @@ def _snapshot(source: HuggingFace, where: str) -> Path:
             source.dataset, repo_type="dataset", revision=source.revision, allow_patterns=source.files
         )
     except RevisionNotFoundError:
-        raise UserError(f"{where}: the dataset has no such revision. Give a tag or a commit of it.") from None
+        raise UserError(f"{where}: the dataset has no such commit.") from None
     except RepositoryNotFoundError:
         raise UserError(f"{where}: no such dataset, or a private one: for that, set HF_TOKEN.") from None
     except LocalEntryNotFoundError:

@@ -12,13 +12,15 @@ class Unit:
     source: str  # the source's name in params.yaml
     rank: int  # its place there: of equal texts, the one of the first source is kept
     kind: str
-    path: str
+    path: str  # or a URL
     uri: str
     group: str
     licence: str
     text_column: str = ""
     encoding: str = ""  # empty: detect
     max_chars: int = 0
+    max_ratio: float = 200.0  # how many times its size a compressed file may unpack to
+    max_bytes: int = 1 << 28  # of what is read at once: a text file, a line, a page
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What gate@collect looks at: documents, repeats, sources, licences."""
+"""What gate@collect looks at: documents, repeats, dropped, sources, licences."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ def passes(_root: Path) -> list[str]:
 
 
 def tables(root: Path) -> dict[str, pd.DataFrame]:
-    """documents (with text_id, the id that the text should have), repeats, sources, licences."""
+    """documents (with text_id, the id that the text should have), repeats, dropped, sources, licences."""
     documents = read_table(root, f"{OUT}/documents.parquet")
     repeats = read_table(root, f"{OUT}/repeats.parquet")
+    dropped = read_table(root, f"{OUT}/dropped.parquet")
     documents["text_id"] = [
         document_id(text) if isinstance(text, str) else None for text in documents["text"]
     ]
@@ -30,32 +31,37 @@ def tables(root: Path) -> dict[str, pd.DataFrame]:
     return {
         "documents": documents,
         "repeats": repeats,
-        "sources": sources(root, documents, repeats),
+        "dropped": dropped,
+        "sources": sources(root, documents, repeats, dropped),
         "licences": licences(documents),
     }
 
 
-def sources(root: Path, documents: pd.DataFrame, repeats: pd.DataFrame) -> pd.DataFrame:
+def sources(
+    root: Path, documents: pd.DataFrame, repeats: pd.DataFrame, dropped: pd.DataFrame
+) -> pd.DataFrame:
     """One row a source, also for those that yielded nothing.
 
-    `read`, `documents`, `repeats`, `bytes` and more are what collect counted; `table_documents`,
-    `table_repeats` and `table_bytes` what the tables hold; `lost` = read - documents - repeats.
+    `read`, `documents`, `repeats`, `dropped`, `bytes` and more are what collect counted; `table_documents`,
+    `table_repeats`, `table_dropped` and `table_bytes` what the tables hold; `lost` = read - documents -
+    repeats - dropped.
     """
     counted = pd.DataFrame.from_dict(read_object(root, f"{OUT}/sources.json"), orient="index")
     counted = counted.reindex(
-        columns=list(dict.fromkeys([*counted, "read", "documents", "repeats", "bytes"]))
+        columns=list(dict.fromkeys([*counted, "read", "documents", "repeats", "dropped", "bytes"]))
     )
     held = pd.DataFrame(
         {
             "table_documents": documents.groupby("source").size(),
             "table_repeats": repeats.groupby("source").size(),
+            "table_dropped": dropped.groupby("source").size(),
             "table_bytes": documents.assign(n=utf8_bytes(documents["text"])).groupby("source")["n"].sum(),
         }
     )
     table = counted.join(held, how="outer").sort_index()
     numbers = table.columns.difference(["kind"])
     table[numbers] = table[numbers].fillna(0).astype("int64")
-    table["lost"] = table["read"] - table["documents"] - table["repeats"]
+    table["lost"] = table["read"] - table["documents"] - table["repeats"] - table["dropped"]
     return table.rename_axis("source").reset_index()
 
 
