@@ -1,9 +1,10 @@
 """Clusters of near-duplicates, as the papers name the steps: sign every document → group those of the same
 words → band the signatures into buckets → verify candidate pairs → connect components → keep one.
 
-Texts pass through Daft only. Of a document this process holds its id and nine numbers, 40 + 72 bytes,
-whatever the length of its text; the hashes of its bands (8 bytes each) and the shingles of candidates
-(8 bytes each) lie in scratch files, of which one band and one batch of pairs are in memory at a time.
+Texts pass through Daft only. Of a document this process holds its id and about a dozen numbers, some 150
+bytes whatever the length of its text (Daft's batches in flight come on top). The hashes of its bands and the
+shingles of candidates, 8 bytes each, lie in scratch files, of which one band and one batch of pairs are in
+memory at a time.
 """
 
 from __future__ import annotations
