@@ -20,10 +20,15 @@ def main() -> None:
     parser.add_argument("json", type=Path, help="what benchmarks.memory wrote")
     parser.add_argument("--price", type=float, default=0.04, help="of a CPU-hour")
     args = parser.parse_args()
-    print(
-        "| stage | documents per CPU-hour | GB per CPU-hour | MB per million documents | CPU-hours per TB | 1 TB costs |"
+    heads = (
+        "stage",
+        "documents / CPU-hour",
+        "GB / CPU-hour",
+        "MB / million documents",
+        "CPU-hours / TB",
+        "1 TB",
     )
-    print("|---|---|---|---|---|---|")
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for stage in STAGES:
         row = size([row for row in read_json(args.json) if row["stage"] == stage])
         hours = 1000 / row["gb_per_hour"]
