@@ -16,6 +16,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -65,16 +66,18 @@ def kill_often(folder: Path, n: int, documents: int, seed: int) -> list[Kill]:
     run(folder, "dvc", "repro", "-q", "dedupe")
     expected, seconds = {}, {}
     for stage in STAGES:
-        started = time.monotonic()
-        run(folder, "dvc", "repro", "-q", "-s", "-f", "--no-run-cache", stage)
-        seconds[stage] = time.monotonic() - started
         expected[stage] = digest(folder / "data" / stage)
+        started = time.monotonic()
+        run(folder, sys.executable, "-m", f"pipeline.{stage}")
+        seconds[stage] = time.monotonic() - started
+        if digest(folder / "data" / stage) != expected[stage]:
+            raise RuntimeError(f"{stage} gives other bytes without being killed")
     kills = []
     for i in range(n):
         stage = STAGES[i % len(STAGES)]
         if stage == "collect":
             shutil.rmtree(folder / ".gptmill/collect", ignore_errors=True)
-        after = chance.uniform(0.2, 0.95) * seconds[stage]
+        after = chance.uniform(0.0, 0.9) * seconds[stage]
         whole = (i // len(STAGES)) % 2 == 0
         code, running = kill(folder, stage, after, whole)
         # Forced, or DVC would take what it has of an earlier run out of its cache.
@@ -125,14 +128,16 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def kill(folder: Path, stage: str, after: float, whole_group: bool) -> tuple[int, bool]:
-    """Force `stage` to run and kill it after that many seconds; DVC's exit code, and whether the stage ran."""
+    """Force `stage` to run and kill it so many seconds after its start; DVC's exit code, was the stage running."""
     process = subprocess.Popen(
         ["dvc", "repro", "-q", "-s", "-f", "--no-run-cache", stage],
         cwd=folder, env=environment(folder), start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+    while process.poll() is None and not _stage(process.pid, stage):
+        time.sleep(0.02)
     time.sleep(after)
-    own = [child for child in _children(process.pid) if f"pipeline.{stage}" in _command(child)]
+    own = _stage(process.pid, stage)
     if whole_group and process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     elif own:
@@ -141,11 +146,13 @@ def kill(folder: Path, stage: str, after: float, whole_group: bool) -> tuple[int
     return process.wait(), bool(own)
 
 
-def _children(pid: int) -> list[psutil.Process]:
+def _stage(pid: int, stage: str) -> list[psutil.Process]:
+    """The processes that DVC, whose id is `pid`, has started to run `stage`."""
     try:
-        return psutil.Process(pid).children(recursive=True)
+        started = psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
+    return [process for process in started if f"pipeline.{stage}" in _command(process)]
 
 
 def _command(process: psutil.Process) -> str:
