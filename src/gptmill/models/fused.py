@@ -30,9 +30,7 @@ def rms_norm(x: Tensor) -> Tensor:
     return _RMSNorm.apply(x)  # type: ignore
 
 
-def queries_and_keys(
-    qk: Tensor, rotary: tuple[Tensor, Tensor] | None, norm: bool
-) -> tuple[Tensor, Tensor]:
+def queries_and_keys(qk: Tensor, rotary: tuple[Tensor, Tensor] | None, norm: bool) -> tuple[Tensor, Tensor]:
     """Queries and keys `(B, T, H, D)` from both `(B, T, 2H, D)`: normalised, and turned by their positions.
 
     Args:
@@ -98,7 +96,9 @@ class _QueriesAndKeys(torch.autograd.Function):
 
 def _scale(x: Tensor) -> Tensor:
     """One over the root mean square, `(…, 1)`."""
-    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
+    norm = torch.linalg.vector_norm(
+        x, dim=-1, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32)
+    )
     return norm.square_().div_(x.shape[-1]).add_(EPS).rsqrt_().to(x.dtype)
 
 
@@ -112,7 +112,10 @@ def _turn(x: Tensor, cos: Tensor, sin: Tensor, way: int) -> Tensor:
     """Rotate the pairs of `x` `(B, T, H, D)` one way or, for the gradient, the other."""
     half = x.shape[-1] // 2
     out = torch.empty_like(x, memory_format=torch.contiguous_format)
-    for here, there, sign in ((slice(0, half), slice(half, None), way), (slice(half, None), slice(0, half), -way)):
+    for here, there, sign in (
+        (slice(0, half), slice(half, None), way),
+        (slice(half, None), slice(0, half), -way),
+    ):
         torch.mul(x[..., here], cos, out=out[..., here])
         out[..., here].addcmul_(x[..., there], sin, value=sign)
     return out
