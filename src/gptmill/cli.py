@@ -1,4 +1,4 @@
-"""The command `gptmill`: continue a prompt, publish runs."""
+"""The command `gptmill`: continue a prompt, publish runs; the rest is in `commands`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gptmill.commands.registry import add_registry
+from gptmill.commands.retrain import add_retrain
 from gptmill.errors import UserError, run
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
         "--uri", help="a tracking URI; default: MLFLOW_TRACKING_URI, else the project's mlflow.db"
     )
     publish.set_defaults(command=_publish)
+    add_registry(commands)
+    add_retrain(commands)
     return parser
 
 

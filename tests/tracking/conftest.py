@@ -102,14 +102,14 @@ class Server:
         self.process = subprocess.Popen(
             command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True, env=environment()
         )
-        for _ in range(600):
+        for _ in range(1800):
             try:
                 urllib.request.urlopen(f"{self.uri}/health", timeout=2).close()
                 return
             except (urllib.error.URLError, OSError):
                 assert self.process.poll() is None, (self.folder / "server.log").read_text()
                 time.sleep(0.1)
-        raise AssertionError("mlflow server did not start within a minute")
+        raise AssertionError("mlflow server did not start within three minutes")
 
     def kill(self) -> None:
         """`kill -9` of all its processes, which are a group of their own."""

@@ -1,0 +1,1 @@
+"""Commands of `gptmill` with more than a line or two of arguments."""
