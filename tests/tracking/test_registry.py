@@ -19,6 +19,7 @@ from gptmill.tracking.fetch import load_registered
 from gptmill.tracking.package import Package
 from gptmill.tracking.packing import build_package
 from gptmill.tracking.publish import publish
+from gptmill.tracking.runs import find_runs
 
 
 def test_a_registration_that_stopped_half_way_goes_on(project: Path) -> None:

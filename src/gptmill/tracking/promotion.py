@@ -55,7 +55,8 @@ def promote(
         version = find(client, f"models:/{rules.name}{'/' if which.isdigit() else '@'}{which}")
         champion = _champion(client, rules.name)
         if champion is not None and champion.number == version.number:
-            return Decision(version, champion, False, f"{version} is champion already", [])
+            before = version.tags.get(REASON, "for an unknown reason")
+            return Decision(version, champion, False, f"it is champion already ({before})", [])
         decision = judge(client, uri, rules, root, version, champion)
         if dry_run:
             return decision

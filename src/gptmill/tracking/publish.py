@@ -18,7 +18,7 @@ from gptmill.params.register import Register
 from gptmill.tracking.client import absolute, connect, project_root, reason, store_root, tracking_uri
 from gptmill.tracking.content import Description, describe, results
 from gptmill.tracking.lineage import locked_outs
-from gptmill.tracking.registry import REASON, find_version, register
+from gptmill.tracking.registry import has_version, register
 from gptmill.tracking.runs import fill_run, find_runs, is_complete, open_run
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _publish_locked(client: MlflowClient, uri: str, stage: str, root: Path) -> P
     there = any(is_complete(run) for run in find_runs(client, print_))
     if stage == "register":
         rules = load("register", Register, root / "params.yaml")
-        there = there and _has_version(client, rules.name, print_)
+        there = there and has_version(client, rules.name, print_)
     if there:
         _remove_torn(client, print_)
         return Published(stage, print_, "present", "")
@@ -120,11 +120,6 @@ def _remove_torn(client: MlflowClient, fingerprint: str) -> None:
     for run in find_runs(client, fingerprint):
         if not is_complete(run):
             client.delete_run(run.info.run_id)
-
-
-def _has_version(client: MlflowClient, name: str, fingerprint: str) -> bool:
-    version = find_version(client, name, fingerprint)
-    return version is not None and REASON in version.tags
 
 
 def stale_outs(stage: str, root: Path) -> str | None:

@@ -65,6 +65,12 @@ def find_version(client: MlflowClient, name: str, fingerprint: str) -> Any:
     return next((v for v in versions if v.tags.get(FINGERPRINT) == fingerprint), None)
 
 
+def has_version(client: MlflowClient, name: str, fingerprint: str) -> bool:
+    """Is a version with this fingerprint registered, and no registration of it cut off half-way?"""
+    version = find_version(client, name, fingerprint)
+    return version is not None and REASON in version.tags
+
+
 def alias(client: MlflowClient, name: str, which: str) -> Any:
     """The version with this alias, or None."""
     number = client.get_registered_model(name).aliases.get(which)
