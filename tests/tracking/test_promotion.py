@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ import pytest
 from mlflow_server import Server
 from tracked_project import environment, write_documents
 
+from gptmill import cli
 from gptmill.errors import UserError
 from gptmill.evaluation.statistics import Interval
 from gptmill.fingerprint import dvc_md5, locked_inputs
@@ -28,7 +32,9 @@ from gptmill.params.register import Register
 from gptmill.tracking.client import connect, tracking_uri
 from gptmill.tracking.compare import Score
 from gptmill.tracking.content import describe
+from gptmill.tracking.fetch import open_registry
 from gptmill.tracking.promotion import Decision, promote, refused, rollback
+from gptmill.tracking.publish import publish
 from gptmill.tracking.pyfunc import incompatible, smoke
 from gptmill.tracking.registry import register
 from gptmill.tracking.runs import open_run
@@ -186,6 +192,58 @@ def test_the_life_of_a_champion(registry: Registry) -> None:
     assert registry.tags("1")["gptmill.reason"] == "champion: rolled back from version 2"
     rollback(registry.client, registry.uri, "gptmill")
     assert registry.aliases["champion"] == "2"
+
+
+def test_the_commands_of_the_docs(registry: Registry, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    page = (Path(__file__).parents[2] / "docs/registry.md").read_text()
+    commands = [
+        line for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) for line in block.splitlines()
+    ]
+    assert {shlex.split(command)[1] for command in commands} == {
+        "promote",
+        "compare",
+        "rollback",
+        "lineage",
+        "publish",
+    }
+    registry.add("first", 20.0)
+    registry.add("better", 1.0)
+    monkeypatch.chdir(registry.root)
+    for command in commands:
+        if "publish" in command:  # its package is not what dvc.lock records; see test_publish.py
+            continue
+        args = cli._parser().parse_args(shlex.split(command)[1:])
+        args.command(args)
+        assert capsys.readouterr().out, command
+        if command == "gptmill promote":
+            assert registry.aliases["champion"] == "2"
+    assert registry.aliases == {"champion": "1", "challenger": "2", "previous": "2"}
+
+
+def test_wrong_credentials_are_a_message(project: Path) -> None:
+    """A server that answers as MLflow's basic-auth does to a stranger."""
+
+    class Refuse(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b"You are not authenticated."
+            self.send_response(401)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuse) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://127.0.0.1:{server.server_port}"
+        with pytest.raises(UserError, match=r"models:/gptmill@champion could not be read from .*401"):
+            open_registry(uri, "models:/gptmill@champion")
+        with pytest.raises(UserError, match=r"could not publish to .*401"):
+            publish(project, uri)
+        server.shutdown()
 
 
 def test_a_failed_gate_or_lost_files_stop_a_promotion(registry: Registry) -> None:

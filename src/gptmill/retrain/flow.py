@@ -42,7 +42,9 @@ def retrain(root: Path, options: Options) -> str:
     check_clean(root)
     branch = current_branch(root) if options.commit else None
     if not _has_remote(root):
-        raise UserError("DVC has no default remote to share data with; add one: `dvc remote add -d <name> <url>`")
+        raise UserError(
+            "DVC has no default remote to share data with; add one: `dvc remote add -d <name> <url>`"
+        )
     start = git(root, "rev-parse", "HEAD")
     base = git(root, "rev-parse", options.base) if options.base else start
     _apply(root, options.overrides)
