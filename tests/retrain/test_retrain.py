@@ -161,6 +161,15 @@ def test_4_a_changed_source_is_judged_and_only_that(workplace: Workplace) -> Non
     assert "gptmill.promotion" not in workplace.tags("3")
 
 
+def test_4_an_outage_is_made_good(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry that has nothing yet, as after an outage: nothing runs, and the model gets there."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workplace.folder}/other.db")
+    headline, report = again(workplace.clone("outage"))
+    assert headline == "version 1 is champion"
+    assert "stages run**: none: nothing has changed" in report
+    assert "reason**: it is champion already (champion: there was none)" in report
+
+
 def test_5_a_failing_gate_fails_the_job_and_says_which(workplace: Workplace) -> None:
     workplace.change("stricter", "expectations/dedupe.yaml", "documents: 1000\n")
     clone, log = workplace.clone("gate"), workplace.log()

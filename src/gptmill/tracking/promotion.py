@@ -136,11 +136,11 @@ def rollback(client: MlflowClient, uri: str, name: str, dry_run: bool = False) -
     Raises:
         UserError: when there is no previous champion, or its files are gone.
     """
+    with files(client, uri, find(client, f"models:/{name}@{PREVIOUS}")):  # must be there to be served
+        pass
     with exclusive(client, uri, name):
         version = find(client, f"models:/{name}@{PREVIOUS}")
         champion = _champion(client, name)
-        with files(client, uri, version):  # must be there to be served
-            pass
         decision = Decision(version, champion, True, f"champion: rolled back from {champion}", [])
         if not dry_run:
             _record(client, decision)
