@@ -20,7 +20,7 @@ def main() -> None:
 
     with new_outs("models/package") as (out,):
         build_package(inputs, Path.cwd(), out)
-    track_register(inputs, params, Path("models/package"))
+    track_register(inputs, params)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def test_an_experiment_in_a_temporary_workspace_registers_with_the_project(proje
     for command in (
         [*git, "add", "."],
         [*git, "commit", "-qm", "finished"],
-        [*dvc, "exp", "run", "--temp", "--name", "wavy-cat", "-S", "register.min_gain=0.5"],
+        [*dvc, "exp", "run", "--temp", "--name", "wavy-cat", "-S", "register.confidence=0.9"],
     ):
         done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -133,7 +133,7 @@ def test_an_experiment_in_a_temporary_workspace_registers_with_the_project(proje
     (run,) = client.search_runs([experiment_id(client)])
     assert run.data.tags["gptmill.stage"] == "register"
     assert run.data.tags["gptmill.dvc_experiment"] == "wavy-cat"
-    assert run.data.params["register.min_gain"] == "0.5"
+    assert run.data.params["register.confidence"] == "0.9"
     assert run.data.tags["gptmill.dirty"] == "true", "its parameters are in no commit of the project"
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, capture_output=True, text=True).stdout
     assert run.data.tags["mlflow.source.git.commit"] == head.strip()

@@ -7,97 +7,19 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from gptmill.errors import UserError
-from gptmill.fingerprint import locked_inputs, stage_inputs
-from gptmill.outs import read_json, write_json
-from gptmill.params.register import Register
+from gptmill.fingerprint import dvc_md5, locked_inputs, stage_inputs
 from gptmill.tracking.client import connect, tracking_uri
-from gptmill.tracking.content import Description, describe
 from gptmill.tracking.fetch import load_registered
 from gptmill.tracking.package import Package
 from gptmill.tracking.packing import build_package
 from gptmill.tracking.publish import publish
-from gptmill.tracking.registry import decide, register
-from gptmill.tracking.runs import open_run
-
-TAGS = {
-    "gptmill.bits_per_byte": "2.0",
-    "gptmill.perplexity": "30",
-    "gptmill.test_data": "t",
-    "gptmill.tokenizer": "k",
-}
-
-
-def champion(**tags: str) -> Any:
-    return SimpleNamespace(
-        version="3", tags={**TAGS, **{f"gptmill.{key}": value for key, value in tags.items()}}
-    )
-
-
-@pytest.mark.parametrize(
-    ("held", "metric", "min_gain", "wins", "reason"),
-    [
-        (None, "bits_per_byte", 0.0, True, "there was none"),
-        (champion(bits_per_byte="2.1"), "bits_per_byte", 0.0, True, "2 against 2.1 of version 3"),
-        (
-            champion(bits_per_byte="2.1"),
-            "bits_per_byte",
-            0.2,
-            False,
-            "version 3 stays champion: .*needed 0.2",
-        ),
-        (champion(), "bits_per_byte", 0.0, False, "version 3 stays champion: .*gain 0,"),
-        (champion(bits_per_byte="1.9"), "bits_per_byte", 0.0, False, "gain -0.1"),
-        (champion(bits_per_byte="9", test_data="u"), "bits_per_byte", 0.0, False, "another test data"),
-        (champion(perplexity="99"), "perplexity", 0.0, True, "30 against 99"),
-        (champion(perplexity="99", tokenizer="l"), "perplexity", 0.0, False, "another tokenizer"),
-        (champion(bits_per_byte="9", tokenizer="l"), "bits_per_byte", 0.0, True, "2 against 9"),
-        (SimpleNamespace(version="3", tags={}), "bits_per_byte", 0.0, False, "not comparable"),
-    ],
-)
-def test_the_rule(held: Any, metric: str, min_gain: float, wins: bool, reason: str) -> None:
-    won, why = decide(TAGS, held, metric, min_gain)
-    assert won is wins
-    assert re.search(reason, why), why
-
-
-def test_aliases_follow_the_figures(project: Path) -> None:
-    client = connect(tracking_uri(project))
-    params = Register(name="gptmill", metric="bits_per_byte", min_gain=0.0)
-    description = describe("register", locked_inputs("register", project), project)
-    run_id = open_run(client, description)
-    package = project / "models/package"
-
-    def version(name: str, bits: float) -> str:
-        facts = read_json(package / "facts.json")
-        write_json(package / "facts.json", {**facts, "metrics": {"bits_per_byte": bits}})
-        return register(client, params, _with(description, name), run_id, package)
-
-    def aliases() -> dict[str, str]:
-        return {
-            alias: str(number) for alias, number in client.get_registered_model("gptmill").aliases.items()
-        }
-
-    assert version("first", 2.5) == "1"
-    assert _aliases(client) == {"champion": "1", "challenger": "1"}
-    assert version("better", 2.4) == "2"
-    assert _aliases(client) == {"champion": "2", "challenger": "2"}
-    assert version("worse", 2.6) == "3"
-    assert _aliases(client) == {"champion": "2", "challenger": "3"}
-    assert version("worse", 2.6) == "3", "the same fingerprint makes no second version"
-    assert version("first", 2.5) == "1"
-    assert _aliases(client) == {"champion": "2", "challenger": "3"}
-    reason = client.get_model_version("gptmill", "3").tags["gptmill.reason"]
-    assert (
-        reason == "version 2 stays champion: bits_per_byte 2.6 against 2.4 of version 2, gain -0.2, needed 0"
-    )
+from gptmill.tracking.runs import find_runs
 
 
 def test_a_registration_that_stopped_half_way_goes_on(project: Path) -> None:
@@ -116,14 +38,24 @@ def test_a_registration_that_stopped_half_way_goes_on(project: Path) -> None:
 
 def test_a_version_names_what_is_behind_it(project: Path) -> None:
     publish(project)
-    tags = connect(tracking_uri(project)).get_model_version("gptmill", "1").tags
+    client = connect(tracking_uri(project))
+    tags = client.get_model_version("gptmill", "1").tags
     assert tags["gptmill.fingerprint"] == locked_inputs("register", project).fingerprint
     assert tags["gptmill.fingerprint.pretrain"] == locked_inputs("pretrain", project).fingerprint
     assert tags["gptmill.fingerprint.evaluate"] == locked_inputs("evaluate", project).fingerprint
     assert tags["gptmill.bits_per_byte"] == "2.5"
     assert tags["gptmill.licences"] == "BSD-3-Clause, CC0-1.0"
-    assert tags["gptmill.gates"] == "tokenize"
+    assert tags["gptmill.gate/tokenize"] == "passed, 3 of 3 expectations"
     assert len(tags["mlflow.source.git.commit"]) == 40
+    assert len(tags["gptmill.dvc_lock"]) == 32
+    assert tags["gptmill.md5.data/dedupe/documents.parquet"] == dvc_md5(
+        project / "data/dedupe/documents.parquet"
+    )
+    assert tags["gptmill.tokenizer"] == dvc_md5(project / "data/tokens/tokenizer.model")
+    assert re.fullmatch(r"\[0\.\d+, 0\.\d+\]", tags["gptmill.interval.tasks.provenance"])
+    (parent,) = find_runs(client, locked_inputs("pretrain", project).fingerprint)
+    assert tags["gptmill.parent_run"] == parent.info.run_id
+    assert client.get_model_version("gptmill", "1").description.startswith("# A GPT made by gptmill")
 
 
 def test_the_champion_is_served_from_its_own_code_without_pickle(project: Path, tmp_path: Path) -> None:
@@ -176,9 +108,17 @@ def test_a_package_is_the_same_bytes_wherever_it_is_made(project: Path, tmp_path
     folder.mkdir()
     build_package(inputs, project, folder)
     made = project / "models/package"
-    files = ["README.md", "config.json", "facts.json", "model.safetensors", "tokenizer.model"]
-    assert sorted(path.name for path in folder.iterdir()) == files
-    assert all((folder / name).read_bytes() == (made / name).read_bytes() for name in files)
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert names == {
+        "README.md",
+        "config.json",
+        "facts.json",
+        "model.safetensors",
+        "tasks/provenance.csv",
+        "test_documents.parquet",
+        "tokenizer.model",
+    }
+    assert all((folder / name).read_bytes() == (made / name).read_bytes() for name in names)
     card = (folder / "README.md").read_text()
     assert "| books | CC0-1.0 | real | 80 |" in card
     assert "| bits_per_byte | 2.5000 |" in card
@@ -236,12 +176,3 @@ def test_a_registered_package_is_the_one_that_was_packed(published: Path) -> Non
 def test_an_impossible_setting_is_a_message(published: Path, setting: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"{next(iter(setting))} = .* allowed: "):
         Package.load(published / "models/package").complete("a", **setting)
-
-
-def _with(description: Description, fingerprint: str) -> Description:
-    return replace(description, tags={**description.tags, "gptmill.fingerprint": fingerprint})
-
-
-def _aliases(client: Any) -> dict[str, str]:
-    aliases = client.get_registered_model("gptmill").aliases
-    return {alias: str(number) for alias, number in aliases.items()}

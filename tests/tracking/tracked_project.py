@@ -46,11 +46,13 @@ stages:
     do:
       cmd: mkdir -p models/finetune/${key} reports/finetune/${key} &&
         cp prepared/model/config.json models/finetune/${key} &&
-        cp prepared/finetune.json reports/finetune/${key}/metrics.json
-      deps: [models/pretrain, data/dedupe/documents.parquet, prepared/finetune.json]
+        cp prepared/finetune.json reports/finetune/${key}/metrics.json &&
+        cp prepared/predictions.csv reports/finetune/${key}/predictions.csv
+      deps: [models/pretrain, data/dedupe/documents.parquet, prepared/finetune.json, prepared/predictions.csv]
       params: [finetune.epochs, "finetune.tasks.${key}"]
       outs: ["models/finetune/${key}"]
       metrics: ["reports/finetune/${key}/metrics.json": {cache: false}]
+      plots: ["reports/finetune/${key}/predictions.csv": {cache: false}]
   evaluate:
     cmd: mkdir -p reports/evaluate && cp prepared/evaluate/* reports/evaluate
     deps: [models/pretrain, models/finetune, data/tokens, prepared/evaluate]
@@ -60,8 +62,8 @@ stages:
   register:
     cmd: python -m pipeline.register
     deps: [models/pretrain, data/tokens/tokenizer.model, data/dedupe/documents.parquet,
-      data/gates/tokenize.json, reports/evaluate/metrics.json, reports/evaluate/samples.json]
-    params: [register]
+      data/gates/tokenize.json, reports/evaluate/metrics.json, reports/evaluate/samples.json, reports/finetune]
+    params: [register.name, register.confidence, register.resamples]
     outs: [models/package]
 """
 
@@ -69,7 +71,8 @@ PARAMS_YAML = """
 pretrain: {max_steps: 20, model: {n_layer: 1}, optimizer: {learning_rate: 1.0e-3}}
 finetune: {epochs: 2, tasks: {provenance: {kind: provenance, max_labels: 8}}}
 evaluate: {prompts: ["The array is"], top_k: 40}
-register: {name: gptmill, metric: bits_per_byte, min_gain: 0.0}
+register: {name: gptmill, primary: bits_per_byte, min_gain: 0.0, margins: {tasks: 0.05}, confidence: 0.95,
+  resamples: 200, smoke_prompt: null}
 """
 
 
@@ -97,6 +100,7 @@ def prepare(folder: Path) -> None:
     write_json(folder / "pretrain" / "metrics.json", {"steps": 20, "parameters": 9000, "val_loss": 4.5})
     (folder / "pretrain" / "losses.csv").write_text(losses_csv())
     write_json(folder / "finetune.json", {"accuracy": 0.5, "majority_accuracy": 0.2, "labels": ["a", "b"]})
+    (folder / "predictions.csv").write_text("label,predicted\n" + "a,a\nb,a\n" * 20)
     figures = {"bits_per_byte": 2.5, "perplexity": 30.0, "tasks": {"provenance": {"accuracy": 0.5}}}
     write_json(folder / "evaluate" / "metrics.json", figures)
     write_json(

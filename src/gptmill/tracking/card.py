@@ -26,6 +26,7 @@ def model_card(facts: dict[str, Any], samples: Any) -> str:
         "## Evaluation",
         "On the whole test split, which shares no near-duplicate with the training text.",
         _table(["figure", "value"], [[key, _figure(value)] for key, value in _figures(facts["metrics"])]),
+        *_intervals(facts["scores"]),
         "## Training text",
         _table(
             ["source", "licence", "origin", "documents", "bytes"],
@@ -53,6 +54,12 @@ def _figures(metrics: dict[str, Any]) -> list[tuple[str, float]]:
         for key, value in sorted(flatten(metrics).items())
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]
+
+
+def _intervals(scores: dict[str, dict[str, float]]) -> list[str]:
+    """A table of intervals, by drawing the test's documents or examples again."""
+    rows = [[name, *(f"{s[key]:.4f}" for key in ("estimate", "low", "high"))] for name, s in scores.items()]
+    return [_table(["score", "figure", "at least", "at most"], rows)] if rows else []
 
 
 def _figure(value: float) -> str:

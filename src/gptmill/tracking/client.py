@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -110,10 +111,27 @@ def connect(uri: str) -> MlflowClient:
         _experiment(client, None)
         return client
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(path.with_name(f"{path.name}.lock")):
+    with locked(path.with_name(f"{path.name}.lock")):
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         _experiment(client, (path.parent / "mlartifacts").as_uri())
         return client
+
+
+@contextmanager
+def answering(uri: str) -> Iterator[None]:
+    """What MLflow or the network raises in the body becomes a message; a full disk stays what it is.
+
+    Raises:
+        UserError: naming the server and what it said.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(f"{uri} did not do what it was asked: {reason(error)}") from error
 
 
 def experiment_id(client: MlflowClient) -> str:
@@ -133,6 +151,20 @@ def reason(error: BaseException) -> str:
     return f"{type(innermost).__name__}: {lines[0][:200]}"
 
 
+def lock_file(uri: str, what: str) -> Path | None:
+    """A file beside a SQLite database, to be locked for `what`; None for a server."""
+    path = _sqlite_path(uri)
+    return path.with_name(f"{path.name}.{what}.lock") if path is not None else None
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait for the file's lock and hold it; the kernel frees it when the process dies."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _experiment(client: MlflowClient, artifacts: str | None) -> None:
     from mlflow.exceptions import MlflowException
 
@@ -149,10 +181,3 @@ def _experiment(client: MlflowClient, artifacts: str | None) -> None:
 
 def _sqlite_path(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

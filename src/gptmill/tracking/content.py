@@ -100,14 +100,27 @@ def results(stage: str, description: Description, root: Path) -> Results:
     }
     curves = [point for path in sorted(folder.glob("*.csv")) for point in _curves(path)]
     last = max((point.step for point in curves), default=int(figures.get("steps", 0)))
+    gates = gate_reports(description.lineage, root)
     files = [(path, "reports") for path in sorted(folder.glob("*")) if path.is_file()]
-    tags = {}
-    for gate in [name for name in description.lineage if name.startswith("gate@")]:
-        path = root / "reports" / "gates" / f"{gate.removeprefix('gate@')}.json"
-        if path.is_file():
-            files.append((path, "gates"))
-            tags[key_name(f"gptmill.{gate}")] = _verdict(read_json(path))
+    files += [(path, "gates") for path in gates.values()]
+    tags = gate_verdicts(description.lineage, root)
     return Results([*curves, *(Point(key, value, last) for key, value in figures.items())], tags, files)
+
+
+def gate_reports(lineage: dict[str, Any], root: Path) -> dict[str, Path]:
+    """Gate → its report, for each gate of a chain whose report is there."""
+    paths = {
+        gate: root / "reports" / "gates" / f"{gate.removeprefix('gate@')}.json"
+        for gate in lineage
+        if gate.startswith("gate@")
+    }
+    return {gate: path for gate, path in paths.items() if path.is_file()}
+
+
+def gate_verdicts(lineage: dict[str, Any], root: Path) -> dict[str, str]:
+    """Tags such as `gptmill.gate/clean`: passed, 11 of 11 expectations."""
+    reports = gate_reports(lineage, root)
+    return {key_name(f"gptmill.{gate}"): _verdict(read_json(path)) for gate, path in reports.items()}
 
 
 def reports_folder(stage: str, root: Path) -> Path:

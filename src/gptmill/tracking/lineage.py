@@ -29,7 +29,7 @@ def upstream(deps: Iterable[str], root: Path) -> list[str]:
     paths = list(deps)
     while paths:
         path = paths.pop()
-        makers = {stage for stage, made in outs.items() if any(_overlap(path, out) for out in made)}
+        makers = {stage for stage, made in outs.items() if any(overlap(path, out) for out in made)}
         for stage in makers - found:
             found.add(stage)
             paths += read[stage]
@@ -37,14 +37,21 @@ def upstream(deps: Iterable[str], root: Path) -> list[str]:
 
 
 def lineage(inputs: Inputs, root: Path) -> dict[str, Any]:
-    """Every upstream stage with its fingerprint, deps and params: enough to say what is in a model."""
+    """Every upstream stage with its fingerprint, deps, params and outs: enough to say what is in a model."""
     stages = {stage: locked_inputs(stage, root) for stage in upstream(inputs.deps, root)}
+    outs = locked_outs(root)
     return {
-        stage: {"fingerprint": made.fingerprint, "cmd": made.cmd, "deps": made.deps, "params": made.params}
+        stage: {
+            "fingerprint": made.fingerprint,
+            "cmd": made.cmd,
+            "deps": made.deps,
+            "params": made.params,
+            "outs": outs[stage],
+        }
         for stage, made in stages.items()
     }
 
 
-def _overlap(dep: str, out: str) -> bool:
+def overlap(dep: str, out: str) -> bool:
     """Whether reading `dep` reads (part of) `out`."""
     return dep == out or dep.startswith(f"{out}/") or out.startswith(f"{dep}/")

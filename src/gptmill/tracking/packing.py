@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,17 @@ from gptmill.errors import UserError
 from gptmill.fingerprint import Inputs
 from gptmill.outs import read_json, write_json
 from gptmill.tracking.card import model_card
+from gptmill.tracking.content import flatten
+from gptmill.tracking.scores import intervals, write_scores
 
 FACTS = "facts.json"
 
 
 def build_package(inputs: Inputs, root: Path, out: Path) -> None:
     """Write the package into `out`: everything in it depends only on the stage's inputs.
+
+    Beside weights, tokenizer, sizes, facts and card it holds what the model scored on each test document
+    and each task's predictions, for the comparison with other versions.
 
     Raises:
         UserError: when something that it is made from is missing.
@@ -31,7 +37,8 @@ def build_package(inputs: Inputs, root: Path, out: Path) -> None:
         if not source.is_file():
             raise UserError(f"{source} does not exist; run `dvc repro`")
         shutil.copyfile(source, out / name)
-    facts = gather_facts(inputs, root)
+    write_scores(root, out)
+    facts = gather_facts(inputs, root) | {"scores": _intervals(inputs, out)}
     write_json(out / FACTS, facts)
     samples = root / "reports/evaluate/samples.json"
     card = model_card(facts, read_json(samples) if samples.is_file() else [])
@@ -61,6 +68,13 @@ def gather_facts(inputs: Inputs, root: Path) -> dict[str, Any]:
             if path.startswith(("data/", "models/", "reports/"))
         },
     }
+
+
+def _intervals(inputs: Inputs, package: Path) -> dict[str, dict[str, float]]:
+    """Score → estimate, low and high."""
+    params = flatten(inputs.params)
+    found = intervals(package, params["register.confidence"], params["register.resamples"])
+    return {name: asdict(interval) for name, interval in found.items()}
 
 
 def test_digest(documents: Path) -> str:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from gptmill.errors import UserError
 from gptmill.fingerprint import Inputs, dvc_md5, locked_inputs, locked_stages
-from gptmill.params import check
+from gptmill.params import load
 from gptmill.params.register import Register
 from gptmill.tracking.client import absolute, connect, project_root, reason, store_root, tracking_uri
 from gptmill.tracking.content import Description, describe, results
 from gptmill.tracking.lineage import locked_outs
-from gptmill.tracking.registry import find_version, register
+from gptmill.tracking.registry import has_version, register
 from gptmill.tracking.runs import fill_run, find_runs, is_complete, open_run
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def publish(root: Path | None = None, uri: str | None = None) -> list[Published]
     try:
         client = connect(uri)
         ordered = sorted(stages, key=lambda stage: TRACKED.index(stage.partition("@")[0]))
-        return [_publish_locked(client, stage, root) for stage in ordered]
+        return [_publish_locked(client, uri, stage, root) for stage in ordered]
     except UserError:
         raise
     except Exception as error:
@@ -61,7 +61,7 @@ def publish(root: Path | None = None, uri: str | None = None) -> list[Published]
         ) from error
 
 
-def track_register(inputs: Inputs, params: Register, package: Path, root: Path | None = None) -> None:
+def track_register(inputs: Inputs, params: Register, root: Path | None = None) -> None:
     """At the end of the stage register: its run and its version; a server that is down costs a warning."""
     root = root or project_root()
     uri = tracking_uri(root)
@@ -69,18 +69,19 @@ def track_register(inputs: Inputs, params: Register, package: Path, root: Path |
         client = connect(uri)
         description = describe("register", inputs, root)
         run_id = _ensure_run(client, "register", description, root)
-        number = register(client, params, description, run_id, package)
+        number = register(client, uri, params, description, run_id, root)
         tags = client.get_model_version(params.name, number).tags
         print(f"{params.name} version {number}: {tags['gptmill.reason']}")
     except Exception as error:
+        why = str(error) if isinstance(error, UserError) else reason(error)
         print(
-            f"gptmill: warning: the model is packaged but not registered at {uri} ({reason(error)}); "
+            f"gptmill: warning: the model is packaged but not registered at {uri} ({why}); "
             "`gptmill publish` does it later.",
             file=sys.stderr,
         )
 
 
-def _publish_locked(client: MlflowClient, stage: str, root: Path) -> Published:
+def _publish_locked(client: MlflowClient, uri: str, stage: str, root: Path) -> Published:
     """One stage of dvc.lock."""
     inputs = locked_inputs(stage, root)
     print_ = inputs.fingerprint
@@ -91,16 +92,16 @@ def _publish_locked(client: MlflowClient, stage: str, root: Path) -> Published:
     description = describe(stage, inputs, root)
     there = any(is_complete(run) for run in find_runs(client, print_))
     if stage == "register":
-        params = check(Register, inputs.params["register"], where="dvc.lock: register")
-        there = there and _has_version(client, params.name, print_)
+        rules = load("register", Register, root / "params.yaml")
+        there = there and has_version(client, rules.name, print_)
     if there:
         _remove_torn(client, print_)
         return Published(stage, print_, "present", "")
     run_id = _ensure_run(client, stage, description, root)
     _remove_torn(client, print_)
     if stage == "register":
-        number = register(client, params, description, run_id, root / "models" / "package")
-        return Published(stage, print_, "published", f"run {run_id}, {params.name} version {number}")
+        number = register(client, uri, rules, description, run_id, root)
+        return Published(stage, print_, "published", f"run {run_id}, {rules.name} version {number}")
     return Published(stage, print_, "published", f"run {run_id}")
 
 
@@ -119,11 +120,6 @@ def _remove_torn(client: MlflowClient, fingerprint: str) -> None:
     for run in find_runs(client, fingerprint):
         if not is_complete(run):
             client.delete_run(run.info.run_id)
-
-
-def _has_version(client: MlflowClient, name: str, fingerprint: str) -> bool:
-    version = find_version(client, name, fingerprint)
-    return version is not None and "gptmill.reason" in version.tags
 
 
 def stale_outs(stage: str, root: Path) -> str | None:

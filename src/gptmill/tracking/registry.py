@@ -1,85 +1,62 @@
-"""The registry: one version a fingerprint, `challenger` the newest, `champion` the best.
+"""The registry: one version a fingerprint, `challenger` the newest; `promotion` says which is champion.
 
-The served model is made from code and files (see `served`), without pickle.
+A version carries what is behind it, so that it can be asked years later, in any clone: tags with digests,
+figures and verdicts, the model card as its description, and the whole chain in its files.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
-from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gptmill.outs import read_json
 from gptmill.params.register import Register
 from gptmill.tracking.client import experiment_id
-from gptmill.tracking.content import FINGERPRINT, Description, key_name
+from gptmill.tracking.content import FINGERPRINT, PARENT, Description, gate_verdicts, key_name
 from gptmill.tracking.packing import FACTS
+from gptmill.tracking.pyfunc import CHAIN, save_pyfunc
+from gptmill.tracking.runs import find_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 REASON = "gptmill.reason"
-TEST_DATA, TOKENIZER = "gptmill.test_data", "gptmill.tokenizer"
-REQUIREMENTS = ("mlflow", "torch", "numpy", "pandas", "sentencepiece", "safetensors")
 METRICS = ("bits_per_byte", "perplexity")
-EXAMPLE = ["The array is"]
+CARD_LIMIT = 5000  # characters of a version's description, in MLflow's database
 
 
 def register(
-    client: MlflowClient, params: Register, description: Description, run_id: str, package: Path
+    client: MlflowClient, uri: str, params: Register, description: Description, run_id: str, root: Path
 ) -> str:
-    """The version with this fingerprint, made if there is none; its aliases are set and their reason kept.
+    """The version of models/package with this fingerprint, made if there is none.
 
-    Called again after it failed half-way, it goes on where it stopped.
+    It becomes the challenger; champion only where there is none. Called again after it failed half-way, it
+    goes on where it stopped.
     """
-    _ensure_name(client, params.name)
+    from gptmill.tracking.promotion import crown_first
+
+    package = root / "models/package"
+    ensure_name(client, params.name)
     found = find_version(client, params.name, description.tags[FINGERPRINT])
     if found is None:
-        tags = version_tags(description, read_json(package / FACTS))
-        logged = _log_model(client, run_id, package, params.name)
+        tags = version_tags(client, description, root)
+        logged = _log_model(client, run_id, package, params.name, description)
         found = client.create_model_version(
-            params.name, logged.artifact_location, run_id=run_id, model_id=logged.model_id, tags=tags
+            params.name,
+            logged.artifact_location,
+            run_id=run_id,
+            model_id=logged.model_id,
+            tags=tags,
+            description=_card(package),
         )
     if REASON not in found.tags:
-        champion = _alias(client, params.name, CHAMPION)
-        if champion is not None and champion.version == found.version:
-            champion = None  # stopped between the alias and its reason
-        wins, reason = decide(found.tags, champion, params.metric, params.min_gain)
         client.set_registered_model_alias(params.name, CHALLENGER, found.version)
-        if wins:
-            client.set_registered_model_alias(params.name, CHAMPION, found.version)
-        client.set_model_version_tag(params.name, found.version, REASON, reason)
+        crown_first(client, uri, params, found, root)
     return str(found.version)
-
-
-def decide(tags: Mapping[str, str], champion: Any, metric: str, min_gain: float) -> tuple[bool, str]:
-    """Whether the version with `tags` becomes champion, and why.
-
-    Args:
-        champion: the version that is champion now, or None.
-        metric: lower is better. Perplexity is per token, so it needs the same tokenizer, too.
-    """
-    if champion is None:
-        return True, "champion: there was none"
-    held = f"version {champion.version}"
-    key = f"gptmill.{metric}"
-    for tag, what in (
-        (TEST_DATA, "test data"),
-        *(((TOKENIZER, "tokenizer"),) if metric == "perplexity" else ()),
-    ):
-        if tags.get(tag) is None or tags.get(tag) != champion.tags.get(tag):
-            return False, f"{held} stays champion: not comparable, it was measured with another {what}"
-    if key not in tags or key not in champion.tags:
-        return False, f"{held} stays champion: {metric} is not known of both"
-    ours, theirs = float(tags[key]), float(champion.tags[key])
-    gain = theirs - ours
-    figures = f"{metric} {ours:.6g} against {theirs:.6g} of {held}, gain {gain:.3g}, needed {min_gain:g}"
-    if gain > 0 and gain >= min_gain:
-        return True, f"champion: {figures}"
-    return False, f"{held} stays champion: {figures}"
 
 
 def find_version(client: MlflowClient, name: str, fingerprint: str) -> Any:
@@ -88,69 +65,50 @@ def find_version(client: MlflowClient, name: str, fingerprint: str) -> Any:
     return next((v for v in versions if v.tags.get(FINGERPRINT) == fingerprint), None)
 
 
-def version_tags(description: Description, facts: dict[str, Any]) -> dict[str, str]:
-    """What a version says of itself: figures, data, and the fingerprints of the chain behind it."""
+def has_version(client: MlflowClient, name: str, fingerprint: str) -> bool:
+    """Is a version with this fingerprint registered, and no registration of it cut off half-way?"""
+    version = find_version(client, name, fingerprint)
+    return version is not None and REASON in version.tags
+
+
+def alias(client: MlflowClient, name: str, which: str) -> Any:
+    """The version with this alias, or None."""
+    number = client.get_registered_model(name).aliases.get(which)
+    return client.get_model_version(name, str(number)) if number is not None else None
+
+
+def version_tags(client: MlflowClient, description: Description, root: Path) -> dict[str, str]:
+    """What a version says of itself: figures, digests of its data, and the chain behind it."""
+    facts = read_json(root / "models/package" / FACTS)
     metrics, chain = facts["metrics"], description.lineage
+    made = {stage: entry["fingerprint"] for stage, entry in chain.items()}
+    parents = find_runs(client, description.tags[PARENT]) if PARENT in description.tags else []
     return {
         **description.tags,
         **{f"gptmill.{key}": repr(metrics[key]) for key in METRICS if key in metrics},
-        **{key_name(f"gptmill.fingerprint.{stage}"): made["fingerprint"] for stage, made in chain.items()},
-        TEST_DATA: facts["test_data"],
-        TOKENIZER: facts["tokenizer"],
-        "gptmill.gates": ", ".join(
-            stage.removeprefix("gate@") for stage in chain if stage.startswith("gate@")
-        ),
+        **{
+            key_name(f"gptmill.interval.{score}"): f"[{found['low']:.6g}, {found['high']:.6g}]"
+            for score, found in facts["scores"].items()
+        },
+        **{key_name(f"gptmill.fingerprint.{stage}"): fingerprint for stage, fingerprint in made.items()},
+        **{key_name(f"gptmill.md5.{path}"): md5 for path, md5 in description.datasets.items()},
+        **gate_verdicts(chain, root),
+        **({"gptmill.parent_run": parents[0].info.run_id} if parents else {}),
+        "gptmill.dvc_lock": chain_digest(chain),
+        "gptmill.test_data": facts["test_data"],
+        "gptmill.tokenizer": facts["tokenizer"],
         "gptmill.licences": ", ".join(sorted({source["licence"] for source in facts["sources"]})),
     }
 
 
-def save_pyfunc(package: Path, folder: Path) -> None:
-    """Write the package as an MLflow model into `folder`, which must not exist."""
-    from mlflow.models import ModelSignature
-    from mlflow.pyfunc import save_model
-    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
-
-    import gptmill
-    from gptmill.tracking import served
-
-    library = Path(gptmill.__file__).parent
-    save_model(
-        folder,
-        python_model=served.__file__,
-        artifacts={"package": str(package)},
-        code_paths=[str(library)],
-        pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
-        signature=ModelSignature(
-            inputs=Schema([ColSpec("string")]),
-            outputs=Schema([ColSpec("string")]),
-            params=ParamSchema(
-                [
-                    ParamSpec("max_new_tokens", "long", 64),
-                    ParamSpec("temperature", "double", 0.8),
-                    ParamSpec("top_k", "long", 40),
-                    ParamSpec("seed", "long", 0),
-                ]
-            ),
-        ),
-        input_example=EXAMPLE,
-    )
+def chain_digest(chain: dict[str, Any]) -> str:
+    """MD5 of what dvc.lock records of the stages behind a model: another stage's run leaves it as it is."""
+    text = json.dumps(chain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.md5(text.encode("utf-8"), usedforsecurity=False).hexdigest()
 
 
-def _log_model(client: MlflowClient, run_id: str, package: Path, name: str) -> Any:
-    """Upload the served model and return its entry.
-
-    `mlflow.pyfunc.log_model` does the same, but through a tracking URI that is global to the process.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "model"
-        save_pyfunc(package.absolute(), folder)
-        logged = client.create_logged_model(experiment_id(client), name=name, source_run_id=run_id)
-        client.log_model_artifacts(logged.model_id, str(folder))
-        client.finalize_logged_model(logged.model_id, "READY")
-    return logged
-
-
-def _ensure_name(client: MlflowClient, name: str) -> None:
+def ensure_name(client: MlflowClient, name: str) -> None:
+    """Make the registered model if there is none."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -160,7 +118,26 @@ def _ensure_name(client: MlflowClient, name: str) -> None:
             raise
 
 
-def _alias(client: MlflowClient, name: str, alias: str) -> Any:
-    """The version with this alias, or None."""
-    number = client.get_registered_model(name).aliases.get(alias)
-    return client.get_model_version(name, number) if number is not None else None
+def _log_model(client: MlflowClient, run_id: str, package: Path, name: str, description: Description) -> Any:
+    """Upload the served model, its chain beside it, and return its entry.
+
+    `mlflow.pyfunc.log_model` does the same, but through a tracking URI that is global to the process.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "model"
+        save_pyfunc(package.absolute(), folder)
+        chain = json.dumps(description.lineage, indent=2, sort_keys=True, ensure_ascii=False)
+        (folder / CHAIN).write_text(chain + "\n", encoding="utf-8")
+        logged = client.create_logged_model(experiment_id(client), name=name, source_run_id=run_id)
+        client.log_model_artifacts(logged.model_id, str(folder))
+        client.finalize_logged_model(logged.model_id, "READY")
+    return logged
+
+
+def _card(package: Path) -> str:
+    """The model card, cut where MLflow's database would refuse it."""
+    text = (package / "README.md").read_text(encoding="utf-8")
+    if len(text) <= CARD_LIMIT:
+        return text
+    end = "\n\n… (cut here; README.md in the version's package has all of it)\n"
+    return text[: CARD_LIMIT - len(end)].rpartition("\n")[0] + end

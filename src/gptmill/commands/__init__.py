@@ -1,0 +1,1 @@
+"""The commands of `gptmill`: their arguments, and a call each."""

@@ -1,0 +1,1 @@
+"""Retraining as CI does it, on any machine: `gptmill retrain`."""
