@@ -12,11 +12,10 @@ repro: $(VENV)/installed  ## the whole flow; what hasn't changed isn't done agai
 test: $(VENV)/installed  ## all tests, the end-to-end run included
 	pytest -n 2 --dist loadfile
 
-lint: $(VENV)/installed  ## style, types, and that dvc.yaml names the code that each stage imports
+lint: $(VENV)/installed  ## style and types
 	ruff check .
 	ruff format --check .
 	mypy
-	python scripts/code_deps.py --check
 
 ui: $(VENV)/installed  ## MLflow's UI on the runs made here
 	mlflow ui --backend-store-uri "sqlite:///$(CURDIR)/mlflow.db"

@@ -83,6 +83,7 @@ def tiny_project(folder: Path) -> None:
     shutil.copy(ROOT / "LICENSE", folder / "licence.txt")
     params["collect"] = {"sources": [source | {"max_chars": 4000}]}
     params["tokenize"]["vocab_size"] = 400
+    shutil.copy(ROOT / "dvc.yaml", folder)  # collect looks for its own deps there
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         YAML(typ="safe").dump(params, file)
 
@@ -123,7 +124,8 @@ def empty_project(folder: Path) -> None:
     """The stages of dvc.yaml with their edges alone, made once."""
     stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     made = [out for stage in stages.values() for out in out_paths(stage.get("do", stage))]
-    bare = {name: bare_stage(stage, made) for name, stage in stages.items()}
+    read = [dep for stage in stages.values() for dep in stage.get("do", stage)["deps"]]
+    bare = {name: bare_stage(stage, made, read) for name, stage in stages.items()}
     with (folder / "dvc.yaml").open("w", encoding="utf-8") as file:
         YAML(typ="safe").dump({"stages": bare}, file)
     shutil.copy(ROOT / "params.yaml", folder)  # what `foreach` goes over
@@ -133,12 +135,18 @@ def empty_project(folder: Path) -> None:
     dvc(folder, "repro", "--quiet")
 
 
-def bare_stage(stage: dict[str, Any], made: list[str]) -> dict[str, Any]:
-    """A stage with the deps that other stages make, its outs, and a command that writes a line to each."""
+def bare_stage(stage: dict[str, Any], made: list[str], read: list[str]) -> dict[str, Any]:
+    """A stage with the deps that other stages make, its outs, and a command that writes a line to each.
+
+    An out that other stages `read` files of is a folder with those files.
+    """
     if "foreach" in stage:
-        return {"foreach": stage["foreach"], "do": bare_stage(stage["do"], made)}
+        return {"foreach": stage["foreach"], "do": bare_stage(stage["do"], made, read)}
     outs = out_paths(stage)
-    command = " && ".join(f"mkdir -p $(dirname {out}) && echo {out} > {out}" for out in outs)
+    files = [file for out in outs for file in [dep for dep in read if dep.startswith(f"{out}/")] or [out]]
+    command = " && ".join(
+        f"mkdir -p $(dirname {file}) && echo {file} > {file}" for file in dict.fromkeys(files)
+    )
     deps = [dep for dep in stage["deps"] if dep.startswith("${") or any(related(dep, out) for out in made)]
     kinds = {kind: stage[kind] for kind in KINDS if kind in stage}
     return {"cmd": command, "deps": deps} | kinds

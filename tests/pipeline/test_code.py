@@ -1,44 +1,44 @@
-"""dvc.yaml names, for each stage, exactly the project modules that it imports."""
+"""Each stage depends on exactly the project modules that it imports, through data/code."""
 
 from __future__ import annotations
 
-import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from ruamel.yaml import YAML
 
+from gptmill.code import digests, modules, stage_modules
+from gptmill.errors import UserError
 from gptmill.params.finetune import Finetune
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("code_deps", ROOT / "scripts/code_deps.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def test_every_stage_depends_on_its_code() -> None:
+    stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+    seen = {"code"}
+    for name, stage in stages.items():
+        body = stage.get("do", stage)
+        module = re.findall(r"python -m pipeline\.(\w+)", body["cmd"])
+        assert len(module) == 1, name
+        if module != ["code"]:
+            assert f"data/code/{module[0]}.json" in body["deps"], name
+        assert not [dep for dep in body["deps"] if dep.endswith(".py")], name
+        seen.add(module[0])
+    assert seen == {"code", *stage_modules(ROOT)}
 
 
-def test_dvc_yaml_is_true(script: ModuleType) -> None:
-    _, _, changed = script.with_code_deps(ROOT)
-    assert not changed, f"run python scripts/code_deps.py: {changed} differ"
-
-
-def test_training_does_not_stand_on_evaluation_or_tracking(script: ModuleType) -> None:
-    deps = script.code_deps("pipeline.pretrain", ROOT)
+def test_training_does_not_stand_on_evaluation_or_tracking() -> None:
+    deps = modules("pipeline.pretrain", ROOT)
     assert "src/gptmill/training/pretrain.py" in deps
     assert "src/gptmill/models/gpt.py" in deps
     assert not [dep for dep in deps if "/evaluation/" in dep or "/tracking/" in dep or "/corpus/" in dep]
 
 
-def test_imports_are_followed_everywhere(script: ModuleType, tmp_path: Path) -> None:
+def test_imports_are_followed_everywhere(tmp_path: Path) -> None:
     files = {
         "pipeline/__init__.py": "",
         "pipeline/go.py": "def main():\n    from gptmill.a import x\n",
@@ -61,11 +61,36 @@ def test_imports_are_followed_everywhere(script: ModuleType, tmp_path: Path) -> 
         "src/gptmill/__init__.py",
         "src/gptmill/a/__init__.py",
     )
-    assert script.code_deps("pipeline.go", tmp_path) == [
+    assert modules("pipeline.go", tmp_path) == [
         *followed,
         "src/gptmill/a/x.py",
         "src/gptmill/b.py",
     ]
+
+
+def test_a_digest_changes_with_what_is_imported_only(tmp_path: Path) -> None:
+    for name, text in {
+        "pipeline/__init__.py": "",
+        "pipeline/go.py": "import gptmill.b\n",
+        "src/gptmill/__init__.py": "",
+        "src/gptmill/b.py": "",
+        "src/gptmill/other.py": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    before = digests("pipeline.go", tmp_path)
+    (tmp_path / "src/gptmill/other.py").write_text("x = 1\n")
+    assert digests("pipeline.go", tmp_path) == before
+    (tmp_path / "src/gptmill/b.py").write_text("x = 1\n")
+    assert digests("pipeline.go", tmp_path) != before
+
+
+@pytest.mark.parametrize(("text", "message"), [("from . import b\n", "relative import"), ("def\n", "line 1")])
+def test_code_that_cannot_be_followed(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline/go.py").write_text(text)
+    with pytest.raises(UserError, match=message):
+        modules("pipeline.go", tmp_path)
 
 
 @pytest.mark.parametrize("stage", ["params", "collect", "clean", "dedupe", "tokenize"])
