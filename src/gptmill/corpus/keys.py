@@ -31,10 +31,10 @@ _SHAPES = {
 }
 _PATTERNS = {sign: re.compile(rf"(?<![A-Za-z0-9_-]){shape}") for sign, shape in _SHAPES.items()}
 
-# A private key with its armour; where the end is missing, as far as its lines go.
+# A private key with its armour; where the end is missing, as far as its lines of Base64 go.
+_NAME = r"(?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
 _PRIVATE = re.compile(
-    r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-    r"(?:[^-]{0,20000}-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----|[A-Za-z0-9+/=\s]{0,20000})"
+    rf"-----BEGIN {_NAME}(?:(?:(?!-----)[\s\S]){{0,20000}}-----END {_NAME}|(?:\s+[A-Za-z0-9+/=]{{16,}})*)"
 )
 
 
@@ -42,7 +42,7 @@ def keys(text: str) -> Iterator[tuple[int, int]]:
     """Spans of keys and tokens, those of private keys with all their lines."""
     if "PRIVATE KEY" in text:
         for match in _PRIVATE.finditer(text):
-            yield match.start(), match.start() + len(match[0].rstrip())
+            yield match.span()
     for sign, pattern in _PATTERNS.items():
         if sign in text:
             for match in pattern.finditer(text):
