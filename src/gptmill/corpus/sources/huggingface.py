@@ -22,7 +22,7 @@ def huggingface_units(source: HuggingFace, rank: int) -> tuple[list[Unit], int]:
         UserError: without the client, when the dataset can't be had, or when no file can be read.
     """
     where = f'collect.sources "{source.name}": dataset {source.dataset} at {source.revision}'
-    folder = _snapshot(source, where)
+    folder = snapshot(source, where)
     # The hub's own rule: "*" also stands for "/", and "data/" for all that is below.
     pattern = source.files + "*" if source.files.endswith("/") else source.files
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -38,7 +38,7 @@ def huggingface_units(source: HuggingFace, rank: int) -> tuple[list[Unit], int]:
     return units, len(matched) - len(readable)
 
 
-def _snapshot(source: HuggingFace, where: str) -> Path:
+def snapshot(source: HuggingFace, where: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import (
