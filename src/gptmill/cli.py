@@ -58,7 +58,7 @@ def _generate(args: argparse.Namespace) -> None:
 
 def _load(model: str | None) -> Package:
     """The package that `--model` names; by default the champion, or what this project has made itself."""
-    from gptmill.tracking.client import project_root
+    from gptmill.tracking.client import find_root
     from gptmill.tracking.fetch import load_registered
     from gptmill.tracking.package import Package
 
@@ -71,7 +71,7 @@ def _load(model: str | None) -> Package:
     try:
         return load_registered(CHAMPION)
     except UserError as error:
-        local = project_root() / "models" / "package"
+        local = (find_root() or Path.cwd()) / "models" / "package"
         if not local.is_dir():
             raise UserError(f"{error} Nor is there a folder models/package: run `dvc repro` first.") from None
         print(f"gptmill: using models/package, because {error}", file=sys.stderr)
