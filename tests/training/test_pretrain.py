@@ -24,7 +24,6 @@ PARAMS: dict[str, Any] = {
     "model": {"preset": "gpt1", "block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 16, "dropout": 0.1},
     "optimizer": {
         "learning_rate": 3e-3,
-        "min_learning_rate": 0.0,
         "warmup_steps": 5,
         "weight_decay": 0.01,
         "beta1": 0.9,
@@ -133,7 +132,7 @@ def test_killed_and_resumed_ends_with_the_same_bits(
     text = process.communicate(timeout=60)[0]
     assert process.returncode == code, text
     assert not (tmp_path / "model/model.safetensors").exists()
-    assert (tmp_path / "resume/last.ckpt").exists()
+    assert list((tmp_path / "resume").glob("*/step-*.ckpt"))
 
     again = start(tokens, tmp_path)
     text = again.communicate(timeout=120)[0]
@@ -148,7 +147,7 @@ def ignore(_metrics: dict[str, float], _step: int) -> None:
 
 def test_divergence_is_an_error_and_not_a_model(tokens: Path, tmp_path: Path) -> None:
     wild = PARAMS | {"optimizer": PARAMS["optimizer"] | {"learning_rate": 1e30, "grad_clip": 0.0}}
-    with pytest.raises(UserError, match=r"the training loss is (nan|inf) at step \d+.*learning_rate"):
+    with pytest.raises(UserError, match=r"the (training loss|gradient's norm) is (nan|inf) at step \d+.*learning_rate"):
         pretrain(Pretrain.model_validate(wild), 3, tokens, tmp_path, tmp_path, tmp_path / "r", ignore)
     assert not (tmp_path / "model.safetensors").exists()
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from gptmill.models.generate import generate
-from gptmill.models.gpt import GPT
+from gptmill.models.language_model import LanguageModel
 from gptmill.params.evaluate import Evaluate
 from gptmill.tokens.tokenizer import Tokenizer
 
 
-def draw_samples(params: Evaluate, seed: int, model: GPT, tokenizer: Tokenizer) -> list[dict[str, Any]]:
+def draw_samples(
+    params: Evaluate, seed: int, model: LanguageModel, tokenizer: Tokenizer
+) -> list[dict[str, Any]]:
     """One continuation for each prompt: prompt, seed, text (the prompt included)."""
     samples = []
     for prompt in params.prompts:

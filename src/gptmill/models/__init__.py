@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from gptmill.errors import UserError, nearest
-from gptmill.models.gpt import GPT, GPTConfig
+from gptmill.errors import UserError
+from gptmill.models.config import ModernConfig, make_config
+from gptmill.models.gpt import GPT
+from gptmill.models.language_model import LanguageModel
+from gptmill.models.lstm import LSTM
+from gptmill.models.modern import Modern
 from gptmill.outs import read_json, write_json
-
-PRESETS = ("gpt1",)
 
 
 def build_model(
@@ -24,16 +28,33 @@ def build_model(
     n_head: int,
     n_embd: int,
     dropout: float = 0.0,
-) -> GPT:
-    """A new model; its `forward(tokens)` maps `(batch, time)` ids to `(batch, time, vocab_size)` logits."""
-    if preset not in PRESETS:
-        raise UserError(f'no model preset "{preset}"{nearest(preset, PRESETS)} Presets: {", ".join(PRESETS)}')
-    if n_embd % n_head:
-        raise UserError(f"n_embd = {n_embd} is not divisible by n_head = {n_head}")
-    return GPT(GPTConfig(preset, vocab_size, block_size, n_layer, n_head, n_embd, dropout))
+    **switches: Any,
+) -> LanguageModel:
+    """A new model; its `forward(tokens)` maps `(batch, time)` ids to `(batch, time, vocab_size)` logits.
+
+    Args:
+        preset: gpt1, gpt2, gpt3, modern or lstm.
+        switches: what else the preset's configuration in `models.config` has.
+
+    Raises:
+        UserError: for a preset or a switch that does not exist, or sizes that don't go together.
+    """
+    config = make_config(
+        preset,
+        vocab_size=vocab_size,
+        block_size=block_size,
+        n_layer=n_layer,
+        n_head=n_head,
+        n_embd=n_embd,
+        dropout=dropout,
+        **switches,
+    )
+    if isinstance(config, ModernConfig):
+        return Modern(config)
+    return LSTM(config) if preset == "lstm" else GPT(config)
 
 
-def save_model(model: GPT, folder: str | Path) -> None:
+def save_model(model: LanguageModel, folder: str | Path) -> None:
     """Write `model.safetensors` and `config.json`: the same weights give the same bytes."""
     save_weights(model, Path(folder) / "model.safetensors")
     write_json(Path(folder) / "config.json", asdict(model.config))
@@ -45,7 +66,7 @@ def save_weights(module: nn.Module, path: Path) -> None:
     path.write_bytes(save(weights))
 
 
-def load_model(folder: str | Path) -> GPT:
+def load_model(folder: str | Path) -> LanguageModel:
     """The model that `save_model` wrote, on the CPU, in evaluation mode."""
     folder = Path(folder)
     for name in ("config.json", "model.safetensors"):
@@ -54,3 +75,11 @@ def load_model(folder: str | Path) -> GPT:
     model = build_model(**read_json(folder / "config.json"))
     model.load_state_dict(load_file(folder / "model.safetensors"))
     return model.eval()
+
+
+@torch.no_grad()
+def copy_weights(source: LanguageModel, target: LanguageModel) -> None:
+    """Give `target` the weights of `source`; where its vocabulary is larger, the rows added stay as they are."""
+    state = target.state_dict()
+    for name, weight in source.state_dict().items():
+        state[name][: len(weight)] = weight

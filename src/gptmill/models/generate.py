@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from gptmill.models.gpt import GPT, KVCache
+from gptmill.models.language_model import LanguageModel
 
 
 @torch.no_grad()
 def generate(
-    model: GPT,
+    model: LanguageModel,
     ids: list[int],
     *,
     max_new_tokens: int,
@@ -23,21 +23,22 @@ def generate(
     `temperature` 0 always takes the likeliest token; `top_k` 0 considers every token. The draws come from
     a generator of their own, so the same arguments give the same text whatever else has drawn.
 
-    Positions are learned for `block_size` tokens only. When they run out, the second half of the window
-    is read again from position 0 and generation goes on.
+    A model has learned from `block_size` tokens at a time and reads no more at once. When they are full, the
+    second half of the window is read again from the start and generation goes on.
     """
     block_size = model.config.block_size
     generator = torch.Generator(device="cpu").manual_seed(seed)
     device = model.token_embedding.weight.device
     window = list(ids[-block_size:]) or [stop_id or 0]
     new: list[int] = []
-    cache = KVCache(model.config.n_layer)
+    cache = model.new_cache()
     unread = window
     for _ in range(max_new_tokens):
         if cache.length + len(unread) > block_size:
             window = window[-(block_size // 2) :]
-            cache, unread = KVCache(model.config.n_layer), window
-        logits = model(torch.tensor([unread], device=device), cache)[0, -1].float().cpu()
+            cache, unread = model.new_cache(), window
+        hidden = model.hidden(torch.tensor([unread], device=device), cache)
+        logits = model.logits(hidden[:, -1])[0].float().cpu()
         token = _draw(logits, temperature, top_k, generator)
         if token == stop_id:
             break

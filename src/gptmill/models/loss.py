@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from gptmill.models.gpt import GPT
+from gptmill.models.language_model import LanguageModel
 
 if TYPE_CHECKING:
     from gptmill.tokens.shards import TokenStream
@@ -32,7 +31,7 @@ class StreamLoss:
 
 @torch.no_grad()
 def stream_loss(
-    model: GPT, stream: TokenStream, batch_size: int, max_tokens: int | None = None
+    model: LanguageModel, stream: TokenStream, batch_size: int, max_tokens: int | None = None
 ) -> StreamLoss:
     """Score the first `max_tokens` tokens of `stream` (all by default).
 
@@ -56,8 +55,8 @@ def stream_loss(
             if low == high:
                 continue
             x = torch.from_numpy(inputs[low:high]).view(-1, width).to(device)
-            y = torch.from_numpy(targets[low:high]).to(device)
-            loss = F.cross_entropy(model(x).flatten(0, 1).float(), y, reduction="none").double()
+            y = torch.from_numpy(targets[low:high]).view(-1, width).to(device)
+            loss = model.loss(x, y, reduction="none").double()
             is_eos = y == stream.eos_id
             eos_nats += float(loss[is_eos].sum())
             nats += float(loss[~is_eos].sum())

@@ -1,4 +1,4 @@
-"""`pretrain`: the model's sizes, the optimizer, and how long to train."""
+"""`pretrain`: the model's sizes, the optimizer, how long to train, what to look at, and on what."""
 
 from __future__ import annotations
 
@@ -6,69 +6,101 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from gptmill.params import PositiveInt, Section
+from gptmill.params import Fraction, PositiveInt, Section
+from gptmill.params.model import Model
 
-
-class Model(Section):
-    """Sizes of a model, in nanoGPT's names."""
-
-    preset: Literal["gpt1"]
-    block_size: Annotated[int, Field(ge=2)]
-    n_layer: PositiveInt
-    n_head: PositiveInt
-    n_embd: PositiveInt
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
-
-    @model_validator(mode="after")
-    def heads_divide_width(self) -> Model:
-        if self.n_embd % self.n_head:
-            divisors = [n for n in range(1, self.n_embd + 1) if self.n_embd % n == 0]
-            close = sorted(sorted(divisors, key=lambda n: abs(n - self.n_head))[:4])
-            raise ValueError(
-                f"n_embd = {self.n_embd} is not divisible by n_head = {self.n_head}; "
-                f"with this n_embd, n_head can be {', '.join(map(str, close))}"
-            )
-        return self
+Rate = Annotated[float, Field(gt=0.0)]
+LENGTHS = ("max_steps", "max_tokens", "max_epochs", "max_minutes")
 
 
 class Optimizer(Section):
-    """AdamW with linear warm-up, then cosine down to `min_learning_rate`."""
+    """Which optimizer, its learning rates and their course; `auto` is what suits the preset (`RECIPES`)."""
 
-    learning_rate: Annotated[float, Field(gt=0.0)]
-    min_learning_rate: Annotated[float, Field(ge=0.0)]
-    warmup_steps: Annotated[int, Field(ge=0)]
+    name: Literal["auto", "adamw", "muon"] = "auto"
+    learning_rate: Rate | Literal["auto"] = "auto"
+    embedding_learning_rate: Rate | Literal["auto"] = "auto"
+    matrix_learning_rate: Rate | Literal["auto"] = "auto"
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.95
+    schedule: Literal["auto", "cosine", "wsd"] = "auto"
+    warmup_steps: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    cooldown_fraction: Fraction = 0.6
+    final_fraction: Fraction = 0.0
     weight_decay: Annotated[float, Field(ge=0.0)]
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)]
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)]
     grad_clip: Annotated[float, Field(ge=0.0)]
 
     @model_validator(mode="after")
-    def cools_down(self) -> Optimizer:
-        if self.min_learning_rate > self.learning_rate:
+    def rates_have_a_use(self) -> Optimizer:
+        if self.name == "adamw" and self.matrix_learning_rate != "auto":
             raise ValueError(
-                f"min_learning_rate = {self.min_learning_rate} is above learning_rate = {self.learning_rate}"
+                f"matrix_learning_rate = {self.matrix_learning_rate} is Muon's; AdamW has learning_rate for "
+                "all weights. Set it to auto, or name to muon"
             )
         return self
 
 
 class Pretrain(Section):
+    """One stop (`max_…`) and one batch size (in sequences or tokens) are set, the others null."""
+
     model: Model
     optimizer: Optimizer
-    batch_size: PositiveInt
-    max_steps: PositiveInt
+    batch_size: PositiveInt | None = None
+    batch_tokens: PositiveInt | None = None
+    micro_batch_size: PositiveInt | None = None
+    max_steps: PositiveInt | None = None
+    max_tokens: PositiveInt | None = None
+    max_epochs: Rate | None = None
+    max_minutes: Rate | None = None
+    patience: PositiveInt | None = None
     eval_every: PositiveInt
     eval_tokens: PositiveInt
     log_every: PositiveInt
-    checkpoint_every: PositiveInt
+    checkpoint_every: PositiveInt | None = None
+    checkpoint_minutes: Rate | None = 5.0
+    document_mask: bool = False
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
-    devices: Literal["auto", 1, 2, 3, 4, 5, 6, 7, 8]
+    devices: PositiveInt | Literal["auto"]
+    num_nodes: PositiveInt = 1
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     precision: Literal["auto", "fp32", "bf16"]
+    compile: bool | Literal["auto"] = "auto"
+
+    @property
+    def sequences(self) -> int:
+        """Sequences a step, over all devices."""
+        return self.batch_size or (self.batch_tokens or 0) // self.model.block_size
+
+    @model_validator(mode="after")
+    def one_batch_size(self) -> Pretrain:
+        if (self.batch_size is None) == (self.batch_tokens is None):
+            raise ValueError(
+                f"batch_size = {self.batch_size} (sequences) and batch_tokens = {self.batch_tokens}; "
+                "set one of them, and the other to null"
+            )
+        block = self.model.block_size
+        if self.batch_tokens and self.batch_tokens % block:
+            low = max(block, self.batch_tokens // block * block)
+            raise ValueError(
+                f"batch_tokens = {self.batch_tokens} is no multiple of model.block_size = {block}; "
+                f"near it are {low} and {low + block}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def one_length(self) -> Pretrain:
+        given = [name for name in LENGTHS if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(f"{name} = {getattr(self, name)}" for name in given) or "none of them"
+            raise ValueError(f"{found} set; set one of {', '.join(LENGTHS)}, and the others to null")
+        return self
 
     @model_validator(mode="after")
     def warms_up_in_time(self) -> Pretrain:
-        if self.optimizer.warmup_steps >= self.max_steps:
+        warmup = self.optimizer.warmup_steps
+        if self.max_steps and warmup != "auto" and warmup >= self.max_steps:
             raise ValueError(
-                f"optimizer.warmup_steps = {self.optimizer.warmup_steps} leaves no step to train; "
+                f"optimizer.warmup_steps = {warmup} leaves no step to train; "
                 f"it must be below max_steps = {self.max_steps}"
             )
         return self

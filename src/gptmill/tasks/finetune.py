@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch import seed_everything
 
 from gptmill.models import load_model, save_weights
+from gptmill.models.language_model import LanguageModel
 from gptmill.outs import write_json
 from gptmill.params.finetune import Finetune, LabelledTask, Task
 from gptmill.tasks import outcome
@@ -61,7 +61,7 @@ def finetune(
     task, data = params.tasks[name], read_dataset(examples)
     tokenizer = Tokenizer.load(tokens / "tokenizer.model")
 
-    def load() -> Any:
+    def load() -> LanguageModel:
         return load_model(pretrained)
 
     outcomes = []
@@ -91,7 +91,7 @@ def train(
     params: Finetune,
     seed: int,
     *,
-    load: Callable[[], Any],
+    load: Callable[[], LanguageModel],
     encode: Callable[[str], list[int]],
     label: str,
     resume: Path,
@@ -105,7 +105,7 @@ def train(
     seed_everything(seed, workers=True, verbose=False)
     n_outputs = 1 if data.form in ("multiple_choice", "regression") else len(data.labels)
     model = TaskModel(load(), data.form, n_outputs, params.classifier_dropout)
-    max_tokens = task.max_tokens or int(model.gpt.config.block_size)
+    max_tokens = task.max_tokens or model.gpt.config.block_size
     rows = {
         split: [
             sequences(data.form, [encode(text) for text in example.texts], model.special, max_tokens)

@@ -1,25 +1,21 @@
 """A pretrained GPT with three more tokens and a linear head that reads the state at the extract token.
 
 Radford et al. 2018, sections 3.2 and 3.3. The new tokens are rows of the embedding, learned in
-fine-tuning. It works on every preset: all that it asks of a model is `hidden`, `logits`, `config` and
-`token_embedding`.
+fine-tuning. It works on every preset, for all that it asks of a model is what each of them has.
 
 Shapes: B examples, K sequences an example (answers, or the two orders), T time, C width of the states.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
+from gptmill.models.language_model import LanguageModel
 from gptmill.tasks.examples import Form
 from gptmill.tasks.inputs import Special
-
-IGNORED = -100
 
 
 class TaskModel(nn.Module):
@@ -32,11 +28,11 @@ class TaskModel(nn.Module):
             example share the mask.
     """
 
-    def __init__(self, gpt: Any, form: Form, n_outputs: int, dropout: float) -> None:
+    def __init__(self, gpt: LanguageModel, form: Form, n_outputs: int, dropout: float) -> None:
         super().__init__()
         self.gpt, self.form, self.dropout = gpt, form, dropout
-        self.vocab_size = int(gpt.config.vocab_size)
-        first = int(gpt.token_embedding.num_embeddings)  # a padded vocabulary has more rows than tokens
+        self.vocab_size = gpt.config.vocab_size
+        first = gpt.token_embedding.num_embeddings
         self.special = Special(first, first + 1, first + 2)
         _grow(gpt, 3)
         self.head = nn.Linear(gpt.token_embedding.embedding_dim, n_outputs)
@@ -80,11 +76,10 @@ class TaskModel(nn.Module):
         targets = tokens[:, 1:]
         is_text = targets < self.vocab_size
         # Only states that have a target go through the vocabulary: padding would cost as much as text.
-        logits = self.gpt.logits(hidden[:, :-1][is_text])[..., : self.vocab_size]
-        return F.cross_entropy(logits.float(), targets[is_text])
+        return self.gpt.cross_entropy(hidden[:, :-1][is_text][None], targets[is_text][None])
 
 
-def _grow(gpt: Any, n: int) -> None:
+def _grow(gpt: LanguageModel, n: int) -> None:
     """Append `n` rows from N(0, 0.02) to the token embedding."""
     old = gpt.token_embedding
     new = nn.Embedding(old.num_embeddings + n, old.embedding_dim)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gptmill.errors import UserError
 
 if TYPE_CHECKING:
-    from gptmill.models.gpt import GPT
+    from gptmill.models.language_model import LanguageModel
     from gptmill.tokens.tokenizer import Tokenizer
 
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Package:
     """A packaged model that is ready to continue text."""
 
-    model: GPT
+    model: LanguageModel
     tokenizer: Tokenizer
 
     @classmethod

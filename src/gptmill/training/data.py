@@ -8,6 +8,7 @@ once an epoch. Each device takes its share of a batch, so the order doesn't depe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -32,12 +33,7 @@ class Batches:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        self.n_windows = (len(stream) - 1) // block_size
-        if self.n_windows < 1:
-            raise UserError(
-                f"pretrain.model.block_size = {block_size} is longer than the train split, "
-                f"which has {len(stream)} tokens; lower it in params.yaml or collect more text"
-            )
+        self.n_windows = count_windows(stream, block_size, batch_size)
         if batch_size % world_size:
             raise UserError(
                 f"pretrain.batch_size = {batch_size} can't be shared by {world_size} devices; "
@@ -70,3 +66,36 @@ class Batches:
                 np.random.default_rng((self.seed, epoch)).permutation(self.n_windows),
             )
         return self._order
+
+
+def count_windows(stream: TokenStream, block_size: int, batch_size: int) -> int:
+    """Windows in an epoch; at least those of one batch, or a `UserError`."""
+    n_windows = (len(stream) - 1) // block_size
+    if n_windows < 1:
+        raise UserError(
+            f"pretrain.model.block_size = {block_size} is longer than the train split, "
+            f"which has {len(stream)} tokens; lower it in params.yaml or collect more text"
+        )
+    if n_windows < batch_size:
+        raise UserError(
+            f"the train split has {len(stream)} tokens, {n_windows} sequences of pretrain.model.block_size = "
+            f"{block_size}: fewer than one batch of {batch_size}. Lower pretrain.batch_size or collect more text"
+        )
+    return n_windows
+
+
+def documents_in(tokens: Path, split: str, starts: list[int], length: int) -> list[str]:
+    """Ids of the documents, in the stream's order, that windows of `length` tokens from `starts` touch."""
+    import pyarrow.parquet as pq
+
+    if not (tokens / "documents.parquet").is_file():
+        return []
+    table = pq.read_table(tokens / "documents.parquet", columns=["id", "split", "shard", "start", "tokens"])
+    rows = [row for row in table.to_pylist() if row["split"] == split]
+    rows.sort(key=lambda row: (row["shard"], row["start"]))
+    ends = np.cumsum([row["tokens"] for row in rows])
+    found: set[int] = set()
+    for start in starts:
+        first, last = np.searchsorted(ends, (start, start + length - 1), side="right")
+        found.update(range(int(first), min(int(last), len(rows) - 1) + 1))
+    return [rows[i]["id"] for i in sorted(found)]

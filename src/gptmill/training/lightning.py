@@ -1,9 +1,11 @@
-"""What every Trainer of ours has in common."""
+"""What every Trainer of ours has in common, and which device it is for."""
 
 from __future__ import annotations
 
 import logging
+import re
 import warnings
+from typing import Any, Protocol
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -12,16 +14,31 @@ from lightning.pytorch import Callback, Trainer
 from gptmill.errors import UserError
 
 
+class Placement(Protocol):
+    """Where to train, as `params.pretrain` has it."""
+
+    @property
+    def accelerator(self) -> str: ...
+    @property
+    def devices(self) -> str | int: ...
+    @property
+    def num_nodes(self) -> int: ...
+    @property
+    def compile(self) -> bool | str: ...
+
+
 def make_trainer(
     *,
     max_steps: int,
-    grad_clip: float,
     callbacks: list[Callback],
     accelerator: str,
     devices: str | int,
     precision: str,
+    num_nodes: int = 1,
+    strategy: str = "auto",
+    grad_clip: float = 0.0,
 ) -> Trainer:
-    """A Trainer that only trains: logging, checkpoints and validation are ours.
+    """A Trainer that only trains: logging, checkpoints, validation and the progress line are ours.
 
     Raises:
         UserError: when this machine has no such accelerator or not so many devices.
@@ -31,6 +48,8 @@ def make_trainer(
     warnings.filterwarnings("ignore", module="lightning")
     # Deterministic algorithms also fill each new tensor's memory, for code that reads what it never wrote.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high")
     try:
         return Trainer(
             max_steps=max_steps,
@@ -38,11 +57,14 @@ def make_trainer(
             callbacks=callbacks,
             accelerator=accelerator,
             devices=devices,
+            num_nodes=num_nodes,
+            strategy=_strategy(strategy, accelerator, devices, num_nodes),
             precision="bf16-mixed" if _bf16(accelerator, precision) else "32-true",
             deterministic="warn",
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
+            enable_progress_bar=False,
             use_distributed_sampler=False,
         )
     except (MisconfigurationException, RuntimeError) as error:
@@ -52,9 +74,48 @@ def make_trainer(
         ) from None
 
 
+def _strategy(strategy: str, accelerator: str, devices: str | int, num_nodes: int) -> Any:
+    if strategy != "fsdp":
+        return strategy
+    from lightning.pytorch.strategies import ModelParallelStrategy
+
+    count = device_count(accelerator, devices) * num_nodes
+    return ModelParallelStrategy(data_parallel_size=count, tensor_parallel_size=1, save_distributed_checkpoint=False)
+
+
+def device_count(accelerator: str, devices: str | int) -> int:
+    """Devices on this machine that a training uses."""
+    if devices != "auto":
+        return int(devices)
+    return torch.cuda.device_count() if _on_gpu(accelerator) else 1
+
+
+def device_key(place: Placement) -> str:
+    """A folder name for the kind and number of devices: state made on others would not give the same bits.
+
+    On CPUs the number of threads counts as well: it decides the order of sums.
+    """
+    kind = torch.cuda.get_device_name() if _on_gpu(place.accelerator) else f"cpu-{torch.get_num_threads()}-threads"
+    count = device_count(place.accelerator, place.devices) * place.num_nodes
+    return re.sub(r"[^A-Za-z0-9]+", "-", f"{kind}-x{count}-torch-{torch.__version__}")
+
+
+def root_device(place: Placement) -> torch.device:
+    """The device of a training in one process."""
+    return torch.device("cuda" if _on_gpu(place.accelerator) else "cpu")
+
+
+def compiles(place: Placement) -> bool:
+    """`auto` compiles on GPUs; on CPUs the minute it takes is won back in long runs only."""
+    return _on_gpu(place.accelerator) if place.compile == "auto" else bool(place.compile)
+
+
+def _on_gpu(accelerator: str) -> bool:
+    return accelerator in ("auto", "gpu") and torch.cuda.is_available()
+
+
 def _bf16(accelerator: str, precision: str) -> bool:
     """`auto` is bf16 on GPUs that have it, else fp32: on CPUs bf16 is slower."""
     if precision == "auto":
-        on_gpu = accelerator in ("auto", "gpu") and torch.cuda.is_available()
-        return on_gpu and torch.cuda.is_bf16_supported()
+        return _on_gpu(accelerator) and torch.cuda.is_bf16_supported()
     return precision == "bf16"

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
-from torch import Tensor
+from lightning.pytorch import Trainer, seed_everything
 
 from gptmill.errors import UserError
 from gptmill.models import build_model, save_model
-from gptmill.models.gpt import GPT
 from gptmill.models.loss import stream_loss, unigram_loss
 from gptmill.outs import write_json
-from gptmill.params.pretrain import Optimizer, Pretrain
+from gptmill.params.pretrain import Pretrain
+from gptmill.params.recipes import settle
 from gptmill.tokens.shards import TokenStream
+from gptmill.training.checkpoints import prune
 from gptmill.training.curves import draw_losses, write_curve
-from gptmill.training.data import Batches
-from gptmill.training.lightning import make_trainer
-from gptmill.training.optimizer import adamw, warmup_cosine
+from gptmill.training.data import Batches, count_windows, documents_in
+from gptmill.training.guards import diverged
+from gptmill.training.length import total_steps
+from gptmill.training.lightning import compiles, device_key, make_trainer, root_device
+from gptmill.training.module import Pretraining, make_optimizer
+from gptmill.training.recording import Observe, Recording
 from gptmill.training.resume import Resume
-
-Observe = Callable[[dict[str, float], int], None]
+from gptmill.training.step import train_step
 
 
 def pretrain(
@@ -41,171 +41,134 @@ def pretrain(
 
     Args:
         resume: folder for the state of an unfinished run with the same fingerprint; the caller removes it
-            once the outs are in place.
+            once the outs are in place. Its siblings, left by runs that were given up, are pruned.
         observe: told metrics by name and step; must not raise.
 
     Raises:
-        UserError: when the text is too short for the model, or the loss stops being finite.
+        UserError: when the text is too short for the model, shards are damaged, the loss or the gradient
+            stops being finite, or no checkpoint can be written.
     """
     train, validation = TokenStream(tokens, "train"), TokenStream(tokens, "validation")
+    n_windows = count_windows(train, params.model.block_size, params.sequences)
+    prune(resume.parent, keep=resume)
+
+    def plain(step: int, state: list[Any] = []) -> None:  # noqa: B006
+        """A step that changes nothing, to be timed."""
+        if not state:
+            state.extend(_rehearsal(params, seed, train))
+        model, optimizer, batches = state
+        _plain_step(params, model, optimizer, batches, step)
+
+    max_steps = total_steps(params, n_windows, resume.with_name(f"{resume.name}.steps.json"), plain)
+    _warms_up(params, max_steps)
+
     seed_everything(seed, workers=True, verbose=False)
-    model = build_model(vocab_size=train.vocab_size, **params.model.model_dump())
-    module = Pretraining(model, params, seed, train)
-    saving = Resume(resume, params.checkpoint_every)
-    curves = Curves(params, validation, observe)
+    model = build_model(vocab_size=train.vocab_size, **params.model.arguments())
+    if compiles(params):
+        model.compile()
+    module = Pretraining(model, params, seed, train, max_steps)
+    folder = resume / device_key(params)
+
+    def not_finite(what: str, value: float, step: int) -> UserError:
+        batches = Batches(
+            train, block_size=params.model.block_size, batch_size=params.sequences, seed=seed, max_steps=max_steps
+        )
+        starts = [window * batches.block_size for window in batches.windows(step - 1)]
+        ids = documents_in(tokens, "train", starts, batches.block_size + 1)
+        good = saving.files.found()
+        rate = module.rates.learning_rate
+        return diverged(what, value, step, rate, ids, resume, good[0] if good else None)
+
+    recording = Recording(params, max_steps, validation, observe, not_finite)
+    saving = Resume(folder, params.checkpoint_every, params.checkpoint_minutes, before_save=recording.read)
     trainer = make_trainer(
-        max_steps=params.max_steps,
-        grad_clip=params.optimizer.grad_clip,
-        callbacks=[curves, saving],
+        max_steps=max_steps,
+        callbacks=[recording, saving],
         accelerator=params.accelerator,
         devices=params.devices,
+        num_nodes=params.num_nodes,
+        strategy=params.strategy,
         precision=params.precision,
     )
-    if saving.checkpoint:
-        print(f"going on from {saving.checkpoint}")
-    trainer.fit(module, ckpt_path=saving.checkpoint, weights_only=True)
+    checkpoint = saving.checkpoint
+    if checkpoint:
+        print(f"going on from {checkpoint}")
+    trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
+    _finish(trainer, module, recording, validation, n_windows, model_out, reports_out)
+
+
+def _finish(
+    trainer: Trainer,
+    module: Pretraining,
+    recording: Recording,
+    validation: TokenStream,
+    n_windows: int,
+    model_out: Path,
+    reports_out: Path,
+) -> None:
+    """Score the whole validation split, and write the outs."""
+    params, model = module.params, module.model
+    if params.strategy == "fsdp":
+        weights = trainer.strategy.lightning_module_state_dict()  # all take part, the first gets them
+        model = build_model(vocab_size=module.train_stream.vocab_size, **params.model.arguments())
+        if trainer.is_global_zero:
+            model.load_state_dict({name.removeprefix("model."): value for name, value in weights.items()})
     if not trainer.is_global_zero:
         return
-
     model.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU
-    final = stream_loss(model, validation, params.batch_size)
-    unigram = unigram_loss(train, validation)
+    with trainer.precision_plugin.forward_context():
+        final = stream_loss(model, validation, params.sequences)
+    unigram = unigram_loss(module.train_stream, validation)
+    steps = int(trainer.global_step)
     save_model(model, model_out)
     write_json(
         reports_out / "metrics.json",
         {
             "parameters": sum(p.numel() for p in model.parameters()),
-            "steps": params.max_steps,
-            "tokens": params.max_steps * params.batch_size * params.model.block_size,
-            "epochs": round(params.max_steps * params.batch_size / _windows(train, params), 4),
-            "train_loss": curves.train[-1]["train_loss"],
+            "steps": steps,
+            "tokens": steps * params.sequences * params.model.block_size,
+            "epochs": round(steps * params.sequences / n_windows, 4),
+            "train_loss": recording.train[-1]["train_loss"],
             "val_loss": final.per_token,
             "val_bits_per_byte": final.nats / math.log(2) / validation.bytes,
             "unigram_loss": unigram.per_token,
+            "loss_spikes": recording.spikes.count,
         },
     )
-    write_curve(curves.train, reports_out / "train.csv")
-    write_curve(curves.validation, reports_out / "validation.csv")
-    draw_losses(curves.train, curves.validation, unigram.per_token, reports_out / "losses.png")
+    write_curve(recording.train, reports_out / "train.csv")
+    write_curve(recording.validation, reports_out / "validation.csv")
+    draw_losses(recording.train, recording.validation, unigram.per_token, reports_out / "losses.png")
 
 
-class Pretraining(LightningModule):
-    """What Lightning needs to know: the loss of a batch, the optimizer, the batches."""
-
-    def __init__(self, model: GPT, params: Pretrain, seed: int, train: TokenStream) -> None:
-        super().__init__()
-        self.model, self.params, self.seed, self.train_stream = model, params, seed, train
-
-    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        return self.model.loss(batch[:, :-1], batch[:, 1:])
-
-    def train_dataloader(self) -> Batches:
-        trainer = self.trainer
-        return Batches(
-            self.train_stream,
-            block_size=self.params.model.block_size,
-            batch_size=self.params.batch_size,
-            seed=self.seed,
-            max_steps=self.params.max_steps,
-            first_step=trainer.global_step,
-            rank=trainer.global_rank,
-            world_size=trainer.world_size,
+def _warms_up(params: Pretrain, max_steps: int) -> None:
+    warmup = settle(params.optimizer, params.model.preset, max_steps).warmup_steps
+    if warmup >= max_steps:
+        raise UserError(
+            f"pretrain.optimizer.warmup_steps = {warmup} leaves no step to train: this run has {max_steps} steps"
         )
 
-    def configure_optimizers(self) -> Any:
-        o: Optimizer = self.params.optimizer
-        optimizer = adamw(
-            self.model,
-            learning_rate=o.learning_rate,
-            weight_decay=o.weight_decay,
-            beta1=o.beta1,
-            beta2=o.beta2,
-        )
-        schedule = torch.optim.lr_scheduler.LambdaLR(
+
+def _rehearsal(params: Pretrain, seed: int, train: TokenStream) -> tuple[Any, Any, Any]:
+    """A model, an optimizer and batches that are used only to time steps."""
+    model = build_model(vocab_size=train.vocab_size, **params.model.arguments()).to(root_device(params))
+    if compiles(params):
+        model.compile()
+    optimizer = make_optimizer(model, params, settle(params.optimizer, params.model.preset, 1000))
+    batches = Batches(
+        train, block_size=params.model.block_size, batch_size=params.sequences, seed=seed, max_steps=10**9
+    )
+    return model, optimizer, iter(batches)
+
+
+def _plain_step(params: Pretrain, model: Any, optimizer: Any, batches: Any, step: int) -> None:
+    device = root_device(params)
+    with torch.autocast(device.type, torch.bfloat16, enabled=params.precision == "bf16" or device.type == "cuda"):
+        loss, _ = train_step(
+            model,
             optimizer,
-            lambda step: warmup_cosine(
-                step,
-                warmup_steps=o.warmup_steps,
-                max_steps=self.params.max_steps,
-                floor=o.min_learning_rate / o.learning_rate,
-            ),
+            next(batches).to(device),
+            learning_rate_factor=0.01,
+            grad_clip=params.optimizer.grad_clip,
+            micro_batch_size=params.micro_batch_size,
         )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-class Curves(Callback):
-    """Losses over the steps: rows for the files, and everything to the observer.
-
-    Losses stay on the device and are read every `log_every` steps: `self.log` at each step would cost
-    more than a small model's forward pass.
-    """
-
-    def __init__(self, params: Pretrain, stream: TokenStream, observe: Observe) -> None:
-        self.params, self.stream, self.observe = params, stream, observe
-        self.train: list[dict[str, float]] = []  # step, train_loss (mean since the row before), learning_rate
-        self.validation: list[dict[str, float]] = []  # step, val_loss
-        self._losses: list[Tensor] = []
-        self._clock = 0.0
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._clock = time.perf_counter()
-        self._losses = [loss.to(pl_module.device) for loss in self._losses]
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        self._losses.append(outputs["loss"].detach())
-        step = trainer.global_step
-        last = step == self.params.max_steps
-        if step % self.params.log_every == 0 or last:
-            self._log(trainer, pl_module, step)
-        if step % self.params.eval_every == 0 or last:
-            self._evaluate(trainer, pl_module, step)
-
-    def _log(self, trainer: Trainer, module: LightningModule, step: int) -> None:
-        steps = len(self._losses)
-        # The mean over the steps and, where several devices train, over their shares of each batch.
-        loss = float(trainer.strategy.reduce(torch.stack(self._losses).mean(), reduce_op="mean"))
-        self._losses.clear()
-        if not math.isfinite(loss):
-            raise UserError(
-                f"the training loss is {loss} at step {step}: training has diverged. "
-                f"Lower pretrain.optimizer.learning_rate (now {self.params.optimizer.learning_rate}), "
-                "or raise warmup_steps."
-            )
-        row = {"step": step, "train_loss": loss, "learning_rate": trainer.optimizers[0].param_groups[0]["lr"]}
-        self.train.append(row)
-        now = time.perf_counter()
-        tokens = steps * self.params.batch_size * self.params.model.block_size
-        speed = tokens / max(1e-9, now - self._clock)
-        self._clock = now
-        module.log("train_loss", loss, prog_bar=True, logger=False)
-        self.observe({key: row[key] for key in ("train_loss", "learning_rate")}, step)
-        self.observe({"tokens_per_second": speed}, step)
-
-    def _evaluate(self, trainer: Trainer, module: Any, step: int) -> None:
-        start = time.perf_counter()
-        loss = stream_loss(
-            module.model, self.stream, self.params.batch_size, self.params.eval_tokens
-        ).per_token
-        self.validation.append({"step": step, "val_loss": loss})
-        self.observe({"val_loss": loss}, step)
-        if trainer.is_global_zero:
-            train_loss = self.train[-1]["train_loss"] if self.train else math.nan
-            print(
-                f"step {step}/{self.params.max_steps}  train_loss {train_loss:.4f}  val_loss {loss:.4f}",
-                flush=True,
-            )
-        self._clock += time.perf_counter() - start
-
-    def state_dict(self) -> dict[str, Any]:
-        losses = torch.stack(self._losses).tolist() if self._losses else []
-        return {"train": self.train, "validation": self.validation, "losses": losses}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.train, self.validation = state_dict["train"], state_dict["validation"]
-        self._losses = [torch.tensor(loss) for loss in state_dict["losses"]]
-
-
-def _windows(train: TokenStream, params: Pretrain) -> int:
-    return (len(train) - 1) // params.model.block_size
+    float(loss)  # wait for the device

@@ -1,0 +1,169 @@
+"""What a training leaves behind: rows for the curves, figures for the observer, a line for people."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from gptmill.errors import UserError
+from gptmill.models.loss import stream_loss
+from gptmill.params.pretrain import Pretrain
+from gptmill.tokens.shards import TokenStream
+from gptmill.training.guards import Spikes
+from gptmill.training.progress import Progress
+from gptmill.training.speed import flops_per_token, memory_bytes, peak_flops
+
+Observe = Callable[[dict[str, float], int], None]
+Diverged = Callable[[str, float, int], UserError]  # what is not finite, its value, the step
+
+
+class Recording(Callback):
+    """Losses and gradients over the steps. What depends on the clock goes to the observer only.
+
+    Values stay on a GPU and are read every `log_every` steps: reading each would make the GPU wait, and
+    `self.log` at each step costs more than a small model's forward pass.
+    """
+
+    def __init__(
+        self, params: Pretrain, max_steps: int, validation: TokenStream, observe: Observe, diverged: Diverged
+    ) -> None:
+        self.params, self.max_steps, self.stream = params, max_steps, validation
+        self.observe, self.diverged = observe, diverged
+        # step, train_loss and grad_norm (means since the row before), learning_rate
+        self.train: list[dict[str, float]] = []
+        self.validation: list[dict[str, float]] = []  # step, val_loss, val_bits_per_byte
+        self.spikes = Spikes()
+        self._unread: list[tuple[Tensor, Tensor]] = []  # loss and gradient norm of steps not yet checked
+        self._seen: list[tuple[float, float]] = []  # of steps checked, since the last row
+        self._tokens_per_step = params.sequences * params.model.block_size
+        self._progress = Progress(max_steps, self._tokens_per_step)
+        self._clock, self._clock_step = 0.0, 0
+        self._speed = math.nan
+        self._peak: float | None = None
+        self._flops = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        parameters = sum(p.numel() for p in pl_module.model.parameters())
+        self._flops = flops_per_token(parameters, pl_module.model.config) * self._tokens_per_step
+        bf16 = "bf16" in str(trainer.precision)
+        if trainer.is_global_zero:
+            peak = peak_flops(trainer.strategy.root_device, bf16)
+            self._peak = peak * trainer.world_size if peak else None
+            if peak is None:
+                self._progress.say("no peak FLOP/s known for this device: its use (MFU) is not told")
+            self._progress.start(trainer.global_step)
+        if self._ends_early():
+            trainer.should_stop = True
+        self._clock, self._clock_step = time.perf_counter(), trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._unread.append((outputs["loss"], outputs["grad_norm"]))
+        step = trainer.global_step
+        last = step == self.max_steps
+        if outputs["loss"].device.type == "cpu" or step % self.params.log_every == 0 or last:
+            self.read(trainer)
+        if step % self.params.log_every == 0 or last:
+            self._log(trainer, step)
+        if step % self.params.eval_every == 0 or last:
+            self._evaluate(trainer, pl_module, step)
+        if self._progress.live:
+            self._progress.update(step, self._seen[-1][0] if self._seen else self.train[-1]["train_loss"], self._speed)
+
+    def read(self, trainer: Trainer) -> None:
+        """Take in the losses and gradients of the steps since the last reading.
+
+        Raises:
+            UserError: when one is not finite; its step is named.
+        """
+        if not self._unread:
+            return
+        values = torch.stack([torch.stack(pair) for pair in self._unread])
+        if trainer.world_size > 1:  # each device saw its share of the batch
+            values = trainer.strategy.reduce(values, reduce_op="mean")
+        first = trainer.global_step - len(self._unread) + 1
+        self._unread.clear()
+        for step, (loss, norm) in enumerate(values.tolist(), first):
+            if not math.isfinite(loss):
+                raise self.diverged("training loss", loss, step)
+            if not math.isfinite(norm):
+                raise self.diverged("gradient's norm", norm, step)
+            self._seen.append((loss, norm))
+            if self.spikes.see(loss) and trainer.is_global_zero:
+                self._progress.say(f"step {step}: the loss jumped to {loss:.4f} (spike {self.spikes.count})")
+                self.observe({"loss_spikes": self.spikes.count}, step)
+
+    def _log(self, trainer: Trainer, step: int) -> None:
+        losses, norms = zip(*self._seen, strict=True)
+        self._seen.clear()
+        row = {
+            "step": step,
+            "train_loss": math.fsum(losses) / len(losses),
+            "grad_norm": math.fsum(norms) / len(norms),
+            "learning_rate": trainer.optimizers[0].param_groups[-1]["lr"],
+        }
+        self.train.append(row)
+        self.observe({key: value for key, value in row.items() if key != "step"}, step)
+        now = time.perf_counter()
+        seconds = max(1e-9, now - self._clock) / max(1, step - self._clock_step)
+        self._clock, self._clock_step = now, step
+        self._speed = self._tokens_per_step / seconds
+        figures = {
+            "tokens_per_second": self._speed,
+            "memory_mb": memory_bytes(trainer.strategy.root_device) / 1e6,
+        }
+        if self._peak:
+            figures["mfu"] = self._flops / seconds / self._peak
+        self.observe(figures, step)
+
+    def _evaluate(self, trainer: Trainer, module: Any, step: int) -> None:
+        start = time.perf_counter()
+        with trainer.precision_plugin.forward_context():
+            loss = stream_loss(module.model, self.stream, self.params.sequences, self.params.eval_tokens)
+        # Bytes of a part of the split aren't known: its tokens stand for as many bytes as all tokens do.
+        bits = loss.nats / loss.tokens * len(self.stream) / self.stream.bytes / math.log(2)
+        row = {"step": step, "val_loss": loss.per_token, "val_bits_per_byte": bits}
+        self.validation.append(row)
+        self.observe({key: value for key, value in row.items() if key != "step"}, step)
+        if trainer.is_global_zero:
+            train_loss = self.train[-1]["train_loss"] if self.train else math.nan
+            self._progress.say(
+                f"step {step}/{self.max_steps}  {step * self._tokens_per_step / 1e6:.2f}M tokens  "
+                f"train_loss {train_loss:.4f}  val_loss {loss.per_token:.4f}  bits/byte {bits:.4f}  "
+                f"{self._speed:,.0f} tokens/s"
+            )
+        if self._ends_early():
+            trainer.should_stop = True
+        self._clock += time.perf_counter() - start
+
+    def _ends_early(self) -> bool:
+        """Have the last `patience` looks at the validation split brought nothing better?"""
+        patience = self.params.patience
+        if patience is None or len(self.validation) <= patience:
+            return False
+        losses = [row["val_loss"] for row in self.validation]
+        return min(losses[-patience:]) >= min(losses[:-patience])
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._progress.stop()
+
+    def state_dict(self) -> dict[str, Any]:
+        # What is unread on a GPU was read just before (`Resume.before_save`).
+        return {
+            "train": self.train,
+            "validation": self.validation,
+            "seen": self._seen,
+            "spikes": self.spikes.state_dict(),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.train, self.validation = state_dict["train"], state_dict["validation"]
+        self._seen = [tuple(pair) for pair in state_dict["seen"]]
+        self.spikes.load_state_dict(state_dict["spikes"])

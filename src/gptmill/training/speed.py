@@ -1,0 +1,67 @@
+"""How fast a training runs, and how much of the device it uses."""
+
+from __future__ import annotations
+
+import resource
+import time
+
+import torch
+
+from gptmill.models.config import ModelConfig
+
+# Dense bf16 peaks, FLOP/s, from the makers' data sheets; the first name that the device's holds counts.
+PEAKS = (
+    ("B200", 2250e12),
+    ("H200", 989e12),
+    ("H100 PCIe", 756e12),
+    ("H100 NVL", 835e12),
+    ("H100", 989e12),
+    ("GH200", 989e12),
+    ("A100", 312e12),
+    ("A800", 312e12),
+    ("L40S", 362e12),
+    ("L40", 181e12),
+    ("L4", 121e12),
+    ("A10G", 70e12),
+    ("A10", 125e12),
+    ("RTX 6000 Ada", 364e12),
+    ("RTX 5090", 209e12),
+    ("RTX 4090", 165e12),
+    ("RTX 3090", 71e12),
+)
+
+
+def flops_per_token(parameters: int, config: ModelConfig) -> float:
+    """Forward and backward: 6N + 12·L·H·Q·T (PaLM, Chowdhery et al. 2022, appendix B)."""
+    return 6.0 * parameters + 12.0 * config.n_layer * config.n_embd * config.block_size
+
+
+def peak_flops(device: torch.device, bf16: bool) -> float | None:
+    """The device's peak for the products of training: looked up for GPUs in bf16, measured on CPUs.
+
+    None where it isn't known: then no share of it can be told.
+    """
+    if device.type == "cpu":
+        return _measured()
+    if device.type != "cuda" or not bf16:
+        return None
+    name = torch.cuda.get_device_name(device)
+    return next((peak for part, peak in PEAKS if part in name), None)
+
+
+def _measured(size: int = 768, seconds: float = 0.1) -> float:
+    """FLOP/s of fp32 matrix products on this CPU, the best of a few."""
+    a, b = torch.ones(size, size), torch.ones(size, size)
+    best, end = 0.0, time.perf_counter() + seconds
+    while time.perf_counter() < end or not best:
+        start = time.perf_counter()
+        torch.mm(a, b)
+        best = max(best, 2 * size**3 / (time.perf_counter() - start))
+    return best
+
+
+def memory_bytes(device: torch.device) -> int:
+    """The most memory held so far: on the GPU, or by this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
