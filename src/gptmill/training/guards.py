@@ -39,7 +39,13 @@ class Spikes:
 
 
 def diverged(
-    what: str, value: float, step: int, learning_rate: float, documents: list[str], notes: Path, good: Path | None
+    what: str,
+    value: float,
+    step: int,
+    learning_rate: float,
+    documents: list[str],
+    notes: Path,
+    good: Path | None,
 ) -> UserError:
     """The error of a run that is no longer finite; the ids of the step's documents go to a file in `notes`."""
     told = ""

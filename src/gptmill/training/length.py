@@ -39,7 +39,11 @@ def total_steps(params: Pretrain, n_windows: int, measured: Path, step: Callable
         return max(1, math.ceil(params.max_epochs * n_windows / sequences))
     if measured.is_file():
         return int(read_json(measured)["steps"])
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 or params.devices not in ("auto", 1) or params.num_nodes > 1:
+    if (
+        int(os.environ.get("WORLD_SIZE", "1")) > 1
+        or params.devices not in ("auto", 1)
+        or params.num_nodes > 1
+    ):
         raise UserError(
             "pretrain.max_minutes is measured in one process; with several devices set pretrain.max_steps"
         )

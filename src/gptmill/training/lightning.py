@@ -80,7 +80,9 @@ def _strategy(strategy: str, accelerator: str, devices: str | int, num_nodes: in
     from lightning.pytorch.strategies import ModelParallelStrategy
 
     count = device_count(accelerator, devices) * num_nodes
-    return ModelParallelStrategy(data_parallel_size=count, tensor_parallel_size=1, save_distributed_checkpoint=False)
+    return ModelParallelStrategy(
+        data_parallel_size=count, tensor_parallel_size=1, save_distributed_checkpoint=False
+    )
 
 
 def device_count(accelerator: str, devices: str | int) -> int:
@@ -95,7 +97,11 @@ def device_key(place: Placement) -> str:
 
     On CPUs the number of threads counts as well: it decides the order of sums.
     """
-    kind = torch.cuda.get_device_name() if _on_gpu(place.accelerator) else f"cpu-{torch.get_num_threads()}-threads"
+    kind = (
+        torch.cuda.get_device_name()
+        if _on_gpu(place.accelerator)
+        else f"cpu-{torch.get_num_threads()}-threads"
+    )
     count = device_count(place.accelerator, place.devices) * place.num_nodes
     return re.sub(r"[^A-Za-z0-9]+", "-", f"{kind}-x{count}-torch-{torch.__version__}")
 

@@ -71,7 +71,11 @@ def pretrain(
 
     def not_finite(what: str, value: float, step: int) -> UserError:
         batches = Batches(
-            train, block_size=params.model.block_size, batch_size=params.sequences, seed=seed, max_steps=max_steps
+            train,
+            block_size=params.model.block_size,
+            batch_size=params.sequences,
+            seed=seed,
+            max_steps=max_steps,
         )
         starts = [window * batches.block_size for window in batches.windows(step - 1)]
         ids = documents_in(tokens, "train", starts, batches.block_size + 1)
@@ -162,7 +166,9 @@ def _rehearsal(params: Pretrain, seed: int, train: TokenStream) -> tuple[Any, An
 
 def _plain_step(params: Pretrain, model: Any, optimizer: Any, batches: Any, step: int) -> None:
     device = root_device(params)
-    with torch.autocast(device.type, torch.bfloat16, enabled=params.precision == "bf16" or device.type == "cuda"):
+    with torch.autocast(
+        device.type, torch.bfloat16, enabled=params.precision == "bf16" or device.type == "cuda"
+    ):
         loss, _ = train_step(
             model,
             optimizer,

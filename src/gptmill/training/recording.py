@@ -75,7 +75,9 @@ class Recording(Callback):
         if step % self.params.eval_every == 0 or last:
             self._evaluate(trainer, pl_module, step)
         if self._progress.live:
-            self._progress.update(step, self._seen[-1][0] if self._seen else self.train[-1]["train_loss"], self._speed)
+            self._progress.update(
+                step, self._seen[-1][0] if self._seen else self.train[-1]["train_loss"], self._speed
+            )
 
     def read(self, trainer: Trainer) -> None:
         """Take in the losses and gradients of the steps since the last reading.

@@ -86,10 +86,13 @@ class Resume(Callback):
         if wish == LEAVE:
             number = self._signal or signal.SIGTERM
             last = self.files.found()
-            told = f"after step {trainer.global_step}" if not self.files.error else "without a checkpoint of it"
+            told = (
+                f"after step {trainer.global_step}" if not self.files.error else "without a checkpoint of it"
+            )
             goes_on = "goes on from there" if not self.files.error or last else "starts again"
             print(
-                f"stopped by {signal.Signals(number).name} {told}; the same command {goes_on}", file=sys.stderr
+                f"stopped by {signal.Signals(number).name} {told}; the same command {goes_on}",
+                file=sys.stderr,
             )
             sys.exit(128 + number)
         if wish == GIVE_UP:
