@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from gptmill.errors import UserError
 from gptmill.outs import write_json
 from gptmill.tokens.shards import TokenStream
-from gptmill.training.data import Batches
+from gptmill.training.data import Batches, documents_in
 
 
 @pytest.fixture
@@ -66,6 +68,24 @@ def test_block_longer_than_the_text(stream: TokenStream) -> None:
         UserError, match="block_size = 101 is longer than the train split, which has 101 tokens"
     ):
         batches(stream, block_size=101)
+
+
+def test_fewer_windows_than_a_batch(stream: TokenStream) -> None:
+    with pytest.raises(
+        UserError, match=r"20 sequences of pretrain.model.block_size = 5: fewer than one batch of 21"
+    ):
+        batches(stream, batch_size=21)
+
+
+def test_documents_of_windows(tmp_path: Path) -> None:
+    rows = [
+        {"id": id_, "split": "train", "shard": shard, "start": start, "tokens": tokens}
+        for id_, shard, start, tokens in (("c", 1, 0, 7), ("a", 0, 0, 10), ("b", 0, 10, 5))
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "documents.parquet")
+    assert documents_in(tmp_path, "train", [0], 10) == ["a"]
+    assert documents_in(tmp_path, "train", [9], 2) == ["a", "b"]
+    assert documents_in(tmp_path, "train", [16, 3], 6) == ["a", "c"]
 
 
 def test_batch_that_devices_cannot_share(stream: TokenStream) -> None:

@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from gptmill.models import build_model
-from gptmill.training.optimizer import adamw, warmup_cosine, warmup_linear
+from gptmill.training.optimizer import adamw, warmup_cosine, warmup_linear, warmup_stable_decay
 
 
 def test_cosine_equals_the_reference_after_the_warmup() -> None:
@@ -43,3 +43,14 @@ def test_only_matrices_decay() -> None:
     assert all(p.ndim == 1 for p in groups[1]["params"])
     assert (groups[0]["weight_decay"], groups[1]["weight_decay"]) == (0.1, 0.0)
     assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+
+
+def test_warm_up_stable_decay() -> None:
+    course = [
+        warmup_stable_decay(step, warmup_steps=4, max_steps=40, cooldown_fraction=0.5, floor=0.0)
+        for step in range(41)
+    ]
+    assert course[:4] == pytest.approx([0.2, 0.4, 0.6, 0.8])
+    assert course[4:21] == [1.0] * 17
+    assert course[30] == pytest.approx(0.5)
+    assert course[40] == 0.0

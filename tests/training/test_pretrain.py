@@ -21,9 +21,9 @@ from gptmill.training.pretrain import pretrain
 
 PARAMS: dict[str, Any] = {
     # Dropout draws random numbers at each step: what a resume must get right.
-    "model": {"preset": "gpt1", "block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 16, "dropout": 0.1},
+    "model": {"preset": "modern", "block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 16, "dropout": 0.1},
     "optimizer": {
-        "learning_rate": 3e-3,
+        "learning_rate": 1e-2,
         "warmup_steps": 5,
         "weight_decay": 0.01,
         "beta1": 0.9,
@@ -116,20 +116,26 @@ def test_learns_more_than_frequencies(whole: Path) -> None:
     assert steps(whole / "reports/train.csv") == ["step", *map(str, range(7, 60, 7)), "60"]
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
-)
-def test_killed_and_resumed_ends_with_the_same_bits(
-    tokens: Path, whole: Path, tmp_path: Path, number: int, code: int
-) -> None:
-    process = start(tokens, tmp_path, wait=0.5)
+def interrupt(process: subprocess.Popen[str], step: int, number: int) -> str:
+    """Send a signal soon after a step was observed; what the process said from then on."""
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("observed 21"):
+        if line.startswith(f"observed {step}"):
             break
     time.sleep(0.1)
     os.kill(process.pid, number)
-    text = process.communicate(timeout=60)[0]
+    return process.communicate(timeout=60)[0]
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "step"),
+    [(signal.SIGTERM, 143, 21), (signal.SIGINT, 130, 42), (signal.SIGKILL, -9, 49)],
+)
+def test_killed_and_resumed_ends_with_the_same_bits(
+    tokens: Path, whole: Path, tmp_path: Path, number: int, code: int, step: int
+) -> None:
+    process = start(tokens, tmp_path, wait=0.5)
+    text = interrupt(process, step, number)
     assert process.returncode == code, text
     assert not (tmp_path / "model/model.safetensors").exists()
     assert list((tmp_path / "resume").glob("*/step-*.ckpt"))
@@ -147,7 +153,9 @@ def ignore(_metrics: dict[str, float], _step: int) -> None:
 
 def test_divergence_is_an_error_and_not_a_model(tokens: Path, tmp_path: Path) -> None:
     wild = PARAMS | {"optimizer": PARAMS["optimizer"] | {"learning_rate": 1e30, "grad_clip": 0.0}}
-    with pytest.raises(UserError, match=r"the (training loss|gradient's norm) is (nan|inf) at step \d+.*learning_rate"):
+    with pytest.raises(
+        UserError, match=r"the (training loss|gradient's norm) is (nan|inf) at step \d+.*learning_rate"
+    ):
         pretrain(Pretrain.model_validate(wild), 3, tokens, tmp_path, tmp_path, tmp_path / "r", ignore)
     assert not (tmp_path / "model.safetensors").exists()
 
@@ -163,3 +171,124 @@ def test_two_devices_give_the_curve_of_one(tokens: Path, tmp_path: Path) -> None
     np.testing.assert_allclose(one, two, rtol=1e-4)
     one, two = (np.loadtxt(tmp_path / n / "reports/validation.csv", delimiter=",", skiprows=1) for n in "12")
     np.testing.assert_allclose(one, two, rtol=1e-4)
+
+
+def test_two_processes_resume_to_the_same_bits(tokens: Path, tmp_path: Path) -> None:
+    """Each process has random generators of its own: with dropout, both matter."""
+    two = PARAMS | {"devices": 2, "max_steps": 21, "checkpoint_every": 5}
+    process = start(tokens, tmp_path / "whole", params=two)
+    text = process.communicate(timeout=200)[0]
+    assert process.returncode == 0, text
+    process = start(tokens, tmp_path / "killed", wait=0.5, params=two)
+    text = interrupt(process, 7, signal.SIGTERM)
+    assert process.returncode == 143, text
+    process = start(tokens, tmp_path / "killed", params=two)
+    text = process.communicate(timeout=200)[0]
+    assert process.returncode == 0, text
+    assert "going on from" in text
+    assert outs(tmp_path / "killed") == outs(tmp_path / "whole")
+
+
+def train(tokens: Path, out: Path, **changes: Any) -> dict[str, Any]:
+    """Train in this process; metrics.json."""
+    for name in ("model", "reports"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    params = Pretrain.model_validate(PARAMS | changes)
+    pretrain(params, 3, tokens, out / "model", out / "reports", out / "resume/here", ignore)
+    return dict(read_json(out / "reports/metrics.json"))
+
+
+def test_the_clock_of_checkpoints_changes_nothing(tokens: Path, whole: Path, tmp_path: Path) -> None:
+    train(tokens, tmp_path, checkpoint_every=None, checkpoint_minutes=0.0005)
+    assert len(list((tmp_path / "resume/here").glob("*/step-*.ckpt"))) == 2
+    assert outs(tmp_path) == outs(whole)
+
+
+def test_parts_of_a_batch_give_what_the_whole_gives(tokens: Path, tmp_path: Path) -> None:
+    still = {"model": PARAMS["model"] | {"dropout": 0.0}, "max_steps": 10}
+    train(tokens, tmp_path / "1", **still)
+    train(tokens, tmp_path / "3", **still, micro_batch_size=3)  # parts of 3, 3 and 2
+    one, three = (np.loadtxt(tmp_path / n / "reports/train.csv", delimiter=",", skiprows=1) for n in "13")
+    np.testing.assert_allclose(one, three, rtol=1e-4)
+
+
+def test_minutes_become_steps_once(tokens: Path, tmp_path: Path) -> None:
+    first = train(tokens, tmp_path, max_steps=None, max_minutes=0.001)["steps"]
+    kept = tmp_path / "resume/here.steps.json"
+    assert read_json(kept)["steps"] == first
+    write_json(kept, read_json(kept) | {"steps": 12})
+    assert train(tokens, tmp_path, max_steps=None, max_minutes=0.001)["steps"] == 12
+
+
+def test_early_stop(tokens: Path, tmp_path: Path) -> None:
+    tiny = PARAMS["optimizer"] | {"learning_rate": 1e-12, "matrix_learning_rate": 1e-12}
+    tiny |= {"embedding_learning_rate": 1e-12}
+    metrics = train(tokens, tmp_path, optimizer=tiny, eval_every=5, patience=2)
+    assert metrics["steps"] < 60
+
+
+def test_full_disk_costs_checkpoints_and_not_the_run(
+    tokens: Path,
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    calls = []
+
+    def full(checkpoint: Any, sink: Any) -> None:
+        calls.append(checkpoint["global_step"])
+        sink.error = OSError(28, "No space left on device")
+        raise RuntimeError("PytorchStreamWriter failed writing file")
+
+    monkeypatch.setattr("torch.save", full)
+    train(tokens, tmp_path, checkpoint_every=15)
+    assert calls == [15, 30, 45]
+    assert "No space left on device). Training goes on" in capsys.readouterr().err
+    assert outs(tmp_path) == outs(whole)
+    with pytest.raises(UserError, match="no checkpoint could be written 5 times in a row"):
+        train(tokens, tmp_path, checkpoint_every=5)
+
+
+def test_divergence_names_step_documents_and_checkpoint(tokens: Path, tmp_path: Path) -> None:
+    import shutil
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    copy = shutil.copytree(tokens, tmp_path / "tokens")
+    rows = [
+        {"id": f"doc{i}", "split": "train", "shard": 0, "start": i * 100, "tokens": 100} for i in range(60)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), copy / "documents.parquet")
+    wild = PARAMS["optimizer"] | {"learning_rate": 1e30, "grad_clip": 0.0, "warmup_steps": 0}
+    with pytest.raises(UserError) as caught:
+        train(copy, tmp_path, optimizer=wild)
+    text = str(caught.value)
+    assert "There is no checkpoint yet." in text
+    notes = next((tmp_path / "resume/here").glob("not-finite-*.json"))
+    assert str(notes) in text
+    assert 8 <= len(read_json(notes)["documents"]) <= 16
+
+
+def test_a_cut_shard_is_named(tokens: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from gptmill.tokens.shards import describe
+
+    copy = shutil.copytree(tokens, tmp_path / "tokens")
+    shard = copy / "train-00000.bin"
+    meta = read_json(copy / "meta.json")
+    write_json(copy / "meta.json", meta | {"files": {shard.name: describe(shard)}})
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-2])
+    with pytest.raises(UserError, match=r"train-00000.bin was truncated: 11998 bytes, .* 12000 \(BLAKE2b"):
+        train(copy, tmp_path)
+    shard.write_bytes(content[:100] + b"\0\0" + content[102:])
+    with pytest.raises(UserError, match=r"train-00000.bin was changed: its BLAKE2b is"):
+        train(copy, tmp_path)
+
+
+def test_less_text_than_a_batch(tokens: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"375 sequences of .* fewer than one batch of 400"):
+        train(tokens, tmp_path, batch_size=400)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from gptmill.params import Fraction, PositiveInt, Section
+from gptmill.params.depth import from_depth
 from gptmill.params.model import Model
 
 Rate = Annotated[float, Field(gt=0.0)]
@@ -68,11 +69,15 @@ class Pretrain(Section):
 
     @property
     def sequences(self) -> int:
-        """Sequences a step, over all devices."""
+        """Sequences a step, over all devices; a model given by its depth brings its own batch."""
+        if self.model.depth is not None and self.batch_size is None and self.batch_tokens is None:
+            return from_depth(self.model.depth).batch_size(self.model.block_size)
         return self.batch_size or (self.batch_tokens or 0) // self.model.block_size
 
     @model_validator(mode="after")
     def one_batch_size(self) -> Pretrain:
+        if self.model.depth is not None and self.batch_size is None and self.batch_tokens is None:
+            return self
         if (self.batch_size is None) == (self.batch_tokens is None):
             raise ValueError(
                 f"batch_size = {self.batch_size} (sequences) and batch_tokens = {self.batch_tokens}; "

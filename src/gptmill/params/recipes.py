@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from gptmill.params.depth import from_depth
+from gptmill.params.model import Model
 from gptmill.params.pretrain import Optimizer
 
 
@@ -47,12 +49,18 @@ class Rates:
     warmup_steps: int
 
 
-def settle(optimizer: Optimizer, preset: str, steps: int) -> Rates:
-    """`optimizer` with each `auto` replaced by what suits `preset` and a run of `steps` steps."""
-    recipe = RECIPES[preset]
+def settle(optimizer: Optimizer, model: Model, steps: int) -> Rates:
+    """`optimizer` with each `auto` replaced by what suits `model` and a run of `steps` steps.
+
+    A model that was given by its depth has its width's learning rate (`params.depth`).
+    """
+    recipe = RECIPES[model.preset]
     name = recipe.name if optimizer.name == "auto" else optimizer.name
     rates = MUON if name == "muon" else recipe if recipe.name == "adamw" else _ADAMW
-    general = rates.learning_rate if optimizer.learning_rate == "auto" else optimizer.learning_rate
+    general = optimizer.learning_rate
+    if general == "auto":
+        by_depth = name == "adamw" and model.depth is not None
+        general = from_depth(model.depth or 1).adamw_learning_rate if by_depth else rates.learning_rate
     embedding = optimizer.embedding_learning_rate
     if embedding == "auto":
         embedding = rates.embedding_learning_rate if name == "muon" else general

@@ -7,15 +7,18 @@ and `meta.json` what the numbers must add up to. A document never spans two shar
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gptmill.errors import UserError
 from gptmill.outs import read_json
 
 SPLITS = ("train", "validation", "test")
+LARGEST_HASHED = 1 << 30  # bytes; reading a larger shard at every start would cost more than it is worth
 
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:
@@ -55,6 +58,42 @@ def write_shards(
         file.close()
 
 
+def describe(path: Path) -> dict[str, Any]:
+    """Size and BLAKE2b-128 of a shard, as `meta.json` keeps them under `files`."""
+    return {"bytes": path.stat().st_size, "blake2b": _digest(path)}
+
+
+def verify(path: Path, expected: dict[str, Any] | None) -> None:
+    """Is a shard what `tokenize` wrote? Its content is read up to `LARGEST_HASHED`, its size always compared.
+
+    Raises:
+        UserError: naming the file, and what was expected and found.
+    """
+    redo = "Run `dvc checkout` or `dvc repro tokenize`, which put it back"
+    if not path.is_file():
+        raise UserError(f"{path} is missing. {redo}")
+    if expected is None:  # tokens made before shards were described
+        return
+    if (size := path.stat().st_size) != expected["bytes"]:
+        change = "was truncated" if size < expected["bytes"] else "has grown"
+        raise UserError(
+            f"{path} {change}: {size} bytes, where meta.json has {expected['bytes']} "
+            f"(BLAKE2b {expected['blake2b']}). {redo}"
+        )
+    if size <= LARGEST_HASHED and (found := _digest(path)) != expected["blake2b"]:
+        raise UserError(
+            f"{path} was changed: its BLAKE2b is {found}, where meta.json has {expected['blake2b']}. {redo}"
+        )
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
 class TokenStream:
     """The tokens of a split as one sequence, memory-mapped: nothing is read before it is used."""
 
@@ -66,6 +105,8 @@ class TokenStream:
         self.vocab_size: int = meta["vocab_size"]
         self.eos_id: int = meta["eos_id"]
         self.bytes: int = meta["splits"][split]["bytes"]
+        for path in paths:
+            verify(path, meta.get("files", {}).get(path.name))
         self._shards = [np.memmap(path, dtype=dtype, mode="r") for path in paths if path.stat().st_size]
         self._starts = np.cumsum([0] + [len(shard) for shard in self._shards])
 

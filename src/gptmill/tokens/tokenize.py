@@ -16,7 +16,7 @@ from gptmill.corpus.engine import start_engine
 from gptmill.errors import UserError
 from gptmill.outs import write_json
 from gptmill.params.tokenize import Tokenize
-from gptmill.tokens.shards import SPLITS, token_dtype, write_shards
+from gptmill.tokens.shards import SPLITS, describe, token_dtype, write_shards
 from gptmill.tokens.tokenizer import Tokenizer, train_tokenizer
 
 INDEX = pa.schema(
@@ -64,7 +64,8 @@ def tokenize(params: Tokenize, source: Path, out: Path) -> None:
                 "shards": 1 + max((row["shard"] for row in rows), default=0),
             }
     meta = {"vocab_size": tokenizer.vocab_size, "eos_id": tokenizer.eos_id, "dtype": dtype.str}
-    write_json(out / "meta.json", meta | {"splits": splits})
+    files = {path.name: describe(path) for path in sorted(out.glob("*.bin"))}
+    write_json(out / "meta.json", meta | {"splits": splits, "files": files})
 
 
 def _training_texts(path: Path, train_chars: int) -> Iterator[str]:

@@ -8,19 +8,30 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from gptmill.errors import UserError
+from gptmill.models import build_model
 from gptmill.outs import read_json, write_json
 from gptmill.params.pretrain import Pretrain
+from gptmill.params.recipes import settle
+from gptmill.tokens.shards import TokenStream
+from gptmill.training.data import Batches
+from gptmill.training.lightning import compiles, root_device, uses_bf16
+from gptmill.training.module import make_optimizer
+from gptmill.training.step import train_step
 
 WARM, TIMED = 3, 5  # steps before and in a measurement, at least
 SECONDS = 3.0  # a measurement lasts at least so long
 
 
-def total_steps(params: Pretrain, n_windows: int, measured: Path, step: Callable[[int], object]) -> int:
+def total_steps(
+    params: Pretrain, n_windows: int, *, measured: Path, seconds_per_step: Callable[[], float]
+) -> int:
     """The steps of the whole training.
 
-    Minutes are turned into steps once: `step` is timed for a few seconds, and the number is kept in the
-    file `measured`, so that a repeat, and a run that goes on after a kill, take the same steps.
+    Minutes are turned into steps once, by a short measurement. The number is kept in the file `measured`,
+    so that a repeat, and a run that goes on after a kill, take the same steps.
 
     Raises:
         UserError: when it comes to less than a step, or minutes are to be measured for several devices.
@@ -47,18 +58,45 @@ def total_steps(params: Pretrain, n_windows: int, measured: Path, step: Callable
         raise UserError(
             "pretrain.max_minutes is measured in one process; with several devices set pretrain.max_steps"
         )
-    seconds = _seconds_a_step(step)
+    seconds = seconds_per_step()
     steps = max(1, int((params.max_minutes or 0.0) * 60 / seconds))
     write_json(measured, {"steps": steps, "seconds_per_step": seconds, "minutes": params.max_minutes})
     print(f"{params.max_minutes} minutes are {steps} steps of {seconds * 1000:.1f} ms; kept in {measured}")
     return steps
 
 
-def _seconds_a_step(step: Callable[[int], object]) -> float:
-    for i in range(WARM):
-        step(i)
+def seconds_per_step(params: Pretrain, seed: int, train: TokenStream) -> float:
+    """Wall seconds of a training step, timed on a model that is thrown away afterwards."""
+    device = root_device(params)
+    model = build_model(vocab_size=train.vocab_size, **params.model.arguments()).to(device)
+    if compiles(params):
+        model.compile()
+    optimizer = make_optimizer(model, params, settle(params.optimizer, params.model, 1000))
+    batches = iter(
+        Batches(
+            train, block_size=params.model.block_size, batch_size=params.sequences, seed=seed, max_steps=10**9
+        )
+    )
+
+    def step() -> None:
+        with torch.autocast(
+            device.type, torch.bfloat16, enabled=uses_bf16(params.accelerator, params.precision)
+        ):
+            loss, _ = train_step(
+                model,
+                optimizer,
+                next(batches).to(device),
+                learning_rate_factor=0.01,
+                grad_clip=params.optimizer.grad_clip,
+                micro_batch_size=params.micro_batch_size,
+                mask_from_eos=train.eos_id if params.document_mask else None,
+            )
+        float(loss)  # waits for the device
+
+    for _ in range(WARM):
+        step()
     count, start = 0, time.perf_counter()
     while count < TIMED or time.perf_counter() - start < SECONDS:
-        step(WARM + count)
+        step()
         count += 1
     return (time.perf_counter() - start) / count

@@ -59,7 +59,7 @@ def make_trainer(
             devices=devices,
             num_nodes=num_nodes,
             strategy=_strategy(strategy, accelerator, devices, num_nodes),
-            precision="bf16-mixed" if _bf16(accelerator, precision) else "32-true",
+            precision="bf16-mixed" if uses_bf16(accelerator, precision) else "32-true",
             deterministic="warn",
             logger=False,
             enable_checkpointing=False,
@@ -120,7 +120,7 @@ def _on_gpu(accelerator: str) -> bool:
     return accelerator in ("auto", "gpu") and torch.cuda.is_available()
 
 
-def _bf16(accelerator: str, precision: str) -> bool:
+def uses_bf16(accelerator: str, precision: str) -> bool:
     """`auto` is bf16 on GPUs that have it, else fp32: on CPUs bf16 is slower."""
     if precision == "auto":
         return _on_gpu(accelerator) and torch.cuda.is_bf16_supported()

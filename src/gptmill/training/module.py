@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
-from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from gptmill.models.language_model import LanguageModel
 from gptmill.params.pretrain import Pretrain
@@ -30,7 +30,7 @@ class Pretraining(LightningModule):
         self.automatic_optimization = False
         self.model, self.params, self.seed, self.train_stream = model, params, seed, train
         self.max_steps = max_steps
-        self.rates = settle(params.optimizer, params.model.preset, max_steps)
+        self.rates = settle(params.optimizer, params.model, max_steps)
 
     def configure_model(self) -> None:
         """With FSDP each block, and then the rest, is sharded over the devices (PyTorch's FSDP2)."""
@@ -38,7 +38,8 @@ class Pretraining(LightningModule):
             return
         from torch.distributed.fsdp import fully_shard
 
-        mesh = self.device_mesh["data_parallel"]  # type: ignore[index]
+        device_mesh: Any = self.device_mesh
+        mesh = device_mesh["data_parallel"]
         for block in getattr(self.model, "blocks", []):
             fully_shard(block, mesh=mesh)
         fully_shard(self.model, mesh=mesh)
@@ -59,15 +60,17 @@ class Pretraining(LightningModule):
         return {"loss": loss, "grad_norm": norm}
 
     def _no_sync(self) -> AbstractContextManager[Any]:
-        strategy = self.trainer.strategy
-        return strategy.model.no_sync() if isinstance(strategy, DDPStrategy) else nullcontext()
+        model: Any = self.trainer.strategy.model
+        if isinstance(model, DistributedDataParallel):
+            return model.no_sync()
+        return nullcontext()
 
     def factor(self, step: int) -> float:
         """The factor on all learning rates at a step, a pure function of it."""
         o = self.params.optimizer
         course = warmup_cosine
         if self.rates.schedule == "wsd":
-            course = partial(warmup_stable_decay, cooldown_fraction=o.cooldown_fraction)  # type: ignore[assignment]
+            course = partial(warmup_stable_decay, cooldown_fraction=o.cooldown_fraction)
         return course(
             step, warmup_steps=self.rates.warmup_steps, max_steps=self.max_steps, floor=o.final_fraction
         )

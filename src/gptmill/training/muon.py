@@ -29,7 +29,7 @@ class MuonAdamW(torch.optim.AdamW):
         super().__init__(groups, betas=betas, eps=eps, fused=True)
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Any = None) -> Any:
         """One step of each kind."""
         everything = self.param_groups
         # AdamW goes over `param_groups`; for its turn they are its own.

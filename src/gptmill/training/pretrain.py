@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
-import torch
 from lightning.pytorch import Trainer, seed_everything
 
 from gptmill.errors import UserError
@@ -20,12 +18,11 @@ from gptmill.training.checkpoints import prune
 from gptmill.training.curves import draw_losses, write_curve
 from gptmill.training.data import Batches, count_windows, documents_in
 from gptmill.training.guards import diverged
-from gptmill.training.length import total_steps
-from gptmill.training.lightning import compiles, device_key, make_trainer, root_device
-from gptmill.training.module import Pretraining, make_optimizer
+from gptmill.training.length import seconds_per_step, total_steps
+from gptmill.training.lightning import compiles, device_key, make_trainer
+from gptmill.training.module import Pretraining
 from gptmill.training.recording import Observe, Recording
 from gptmill.training.resume import Resume
-from gptmill.training.step import train_step
 
 
 def pretrain(
@@ -52,14 +49,12 @@ def pretrain(
     n_windows = count_windows(train, params.model.block_size, params.sequences)
     prune(resume.parent, keep=resume)
 
-    def plain(step: int, state: list[Any] = []) -> None:  # noqa: B006
-        """A step that changes nothing, to be timed."""
-        if not state:
-            state.extend(_rehearsal(params, seed, train))
-        model, optimizer, batches = state
-        _plain_step(params, model, optimizer, batches, step)
-
-    max_steps = total_steps(params, n_windows, resume.with_name(f"{resume.name}.steps.json"), plain)
+    max_steps = total_steps(
+        params,
+        n_windows,
+        measured=resume.with_name(f"{resume.name}.steps.json"),
+        seconds_per_step=lambda: seconds_per_step(params, seed, train),
+    )
     _warms_up(params, max_steps)
 
     seed_everything(seed, workers=True, verbose=False)
@@ -145,36 +140,8 @@ def _finish(
 
 
 def _warms_up(params: Pretrain, max_steps: int) -> None:
-    warmup = settle(params.optimizer, params.model.preset, max_steps).warmup_steps
+    warmup = settle(params.optimizer, params.model, max_steps).warmup_steps
     if warmup >= max_steps:
         raise UserError(
             f"pretrain.optimizer.warmup_steps = {warmup} leaves no step to train: this run has {max_steps} steps"
         )
-
-
-def _rehearsal(params: Pretrain, seed: int, train: TokenStream) -> tuple[Any, Any, Any]:
-    """A model, an optimizer and batches that are used only to time steps."""
-    model = build_model(vocab_size=train.vocab_size, **params.model.arguments()).to(root_device(params))
-    if compiles(params):
-        model.compile()
-    optimizer = make_optimizer(model, params, settle(params.optimizer, params.model.preset, 1000))
-    batches = Batches(
-        train, block_size=params.model.block_size, batch_size=params.sequences, seed=seed, max_steps=10**9
-    )
-    return model, optimizer, iter(batches)
-
-
-def _plain_step(params: Pretrain, model: Any, optimizer: Any, batches: Any, step: int) -> None:
-    device = root_device(params)
-    with torch.autocast(
-        device.type, torch.bfloat16, enabled=params.precision == "bf16" or device.type == "cuda"
-    ):
-        loss, _ = train_step(
-            model,
-            optimizer,
-            next(batches).to(device),
-            learning_rate_factor=0.01,
-            grad_clip=params.optimizer.grad_clip,
-            micro_batch_size=params.micro_batch_size,
-        )
-    float(loss)  # wait for the device

@@ -36,7 +36,7 @@ def train_step(
             their gradients once a step.
     """
     tokens = batch.shape[0] * (batch.shape[1] - 1)
-    parts = batch.split(micro_batch_size or len(batch))
+    parts = torch.split(batch, micro_batch_size or len(batch))
     losses = []
     for i, part in enumerate(parts):
         x, y = part[:, :-1], part[:, 1:]
