@@ -35,7 +35,7 @@ def main() -> None:
             name,
             params,
             seed,
-            documents=Path("data/dedupe"),
+            examples=Path(f"data/tasks/{name}"),
             tokens=Path("data/tokens"),
             pretrained=Path("models/pretrain"),
             model_out=model,

@@ -22,6 +22,8 @@ from gptmill.corpus.outcomes import DROPPED as COLLECT_DROPPED
 from gptmill.corpus.outcomes import REPEAT
 from gptmill.corpus.signals import SIGNALS
 from gptmill.outs import write_json
+from gptmill.params import load
+from gptmill.params.finetune import Finetune
 from gptmill.tokens.shards import SPLITS, write_shards
 from gptmill.tokens.tokenize import INDEX
 from gptmill.tokens.tokenizer import Tokenizer, train_tokenizer
@@ -156,12 +158,10 @@ def _tokens(root: Path, documents: Rows) -> None:
 
 def _reports(root: Path, documents: Rows) -> None:
     model, reports = root / "models/pretrain", root / "reports/pretrain"
-    task_model, task_reports = root / "models/finetune/provenance", root / "reports/finetune/provenance"
     evaluation = root / "reports/evaluate"
-    for folder in (model, reports, task_model, task_reports, evaluation):
+    for folder in (model, reports, evaluation):
         folder.mkdir(parents=True)
     (model / "model.safetensors").write_bytes(b"weights")
-    (task_model / "model.safetensors").write_bytes(b"weights")
     losses = {"train_loss": 3.0, "val_loss": 3.1, "unigram_loss": 5.0}
     write_json(reports / "metrics.json", {"steps": 20, "tokens": 9000, "parameters": 10} | losses)
     (reports / "losses.csv").write_text("step,train_loss,val_loss\n10,4.0,\n20,3.0,3.1\n")
@@ -174,10 +174,16 @@ def _reports(root: Path, documents: Rows) -> None:
     ]
     # Its mistakes on other splits are not the test accuracy's.
     predictions = [row | {"predicted": "?"} if row["split"] != "test" else row for row in predictions]
-    pd.DataFrame(predictions).to_parquet(task_model / "predictions.parquet")
-    accuracy = {"accuracy": 1.0, "majority_accuracy": 0.6}
-    write_json(task_reports / "metrics.json", accuracy | {"labels": 2, "train": 40, "test": len(test)})
+    score = {"primary": "accuracy", "score": 1.0, "baseline": 0.6}
+    tasks = sorted(load("finetune", Finetune, root / "params.yaml").tasks)
+    for task in tasks:
+        task_model, task_reports = root / f"models/finetune/{task}", root / f"reports/finetune/{task}"
+        task_model.mkdir(parents=True)
+        task_reports.mkdir(parents=True)
+        (task_model / "model.safetensors").write_bytes(b"weights")
+        pd.DataFrame(predictions).to_parquet(task_model / "predictions.parquet")
+        write_json(task_reports / "metrics.json", score | {"labels": ["?"], "train": 40, "test": len(test)})
 
     bits = {"bits_per_byte": 1.8, "unigram_bits_per_byte": 2.9, "xz_bits_per_byte": 2.0, "perplexity": 30.0}
-    write_json(evaluation / "metrics.json", bits | {"tasks": {"provenance": accuracy}})
+    write_json(evaluation / "metrics.json", bits | {"tasks": dict.fromkeys(tasks, score)})
     write_json(evaluation / "samples.json", [{"prompt": "The", "text": "The array is sorted."}])

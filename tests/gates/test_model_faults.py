@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from planting import caught
 
@@ -42,20 +44,22 @@ def test_loss_not_in_the_report(project):
     assert 'the table "metrics" has no column "val_loss"; did you mean "train_loss"?' in message
 
 
-@pytest.mark.parametrize("accuracy", [0.6, 0.5])
-def test_task_no_better_than_the_majority_class(project, accuracy):
-    project.edit_json(FINETUNE, lambda metrics: metrics.update(accuracy=accuracy))
+@pytest.mark.parametrize("score", [0.6, 0.5])
+def test_task_no_better_than_its_baseline(project, score):
+    project.edit_json(FINETUNE, lambda metrics: metrics.update(score=score))
     message = project.fails("finetune")
-    caught(message, "finetune", "tasks.accuracy", GREATER, f"[{accuracy}, 0.6]", "examples: provenance")
+    caught(message, "finetune", "tasks.score", GREATER, f"[{score}, 0.6]", "examples: provenance")
 
 
-def test_accuracy_that_the_predictions_do_not_have(project):
+@pytest.mark.parametrize("primary", ["accuracy", "f1", "matthews"])
+def test_score_that_the_predictions_do_not_have(project, primary):
+    project.edit_json(FINETUNE, lambda metrics: metrics.update(primary=primary))
 
     def mistake(rows):
         next(row for row in rows if row["split"] == "test")["predicted"] = "letters"
 
     project.edit(PREDICTIONS, mistake)
-    caught(project.fails("finetune"), "finetune", "tasks.accuracy_error", BETWEEN, "examples: provenance")
+    caught(project.fails("finetune"), "finetune", "tasks.score_error", BETWEEN, "examples: provenance")
 
 
 def test_predictions_missing_or_twice(project):
@@ -97,7 +101,7 @@ def test_tasks_other_than_those_of_params(project, change, place):
         if change == "pop":
             metrics["tasks"].pop("provenance")
         else:
-            metrics["tasks"]["old"] = {"accuracy": 1.0}
+            metrics["tasks"]["old"] = {"score": 1.0}
 
     project.edit_json(EVALUATE, edit)
     example = "provenance" if change == "pop" else "old"
@@ -124,4 +128,28 @@ def test_no_sample_an_empty_one_and_nothing_but_prompts(project):
         project.fails("evaluate"), "evaluate", "samples.chars", maximum, "observed: 0; allowed: at least 1"
     )
     project.write(path, '[{"prompt": "The", "text": "The"}, {"prompt": "A", "text": "A b"}]')
+    project.passes("evaluate")
+
+
+def test_numbers_are_judged_by_their_correlation(project):
+    raw = "    provenance: {kind: regression, folder: x, files: {train: a.tsv, test: b.tsv}}"
+    project.write(
+        "params.yaml", re.sub(r"    provenance: .*", raw, (project.root / "params.yaml").read_text())
+    )
+
+    def numbers(rows):
+        for i, row in enumerate(rows):
+            row.update(label=float(i), predicted=float(i % 3))
+
+    project.edit(PREDICTIONS, numbers)
+    project.edit_json(FINETUNE, lambda metrics: metrics.update(primary="pearson", score=0.9, baseline=0.0))
+    caught(project.fails("finetune"), "finetune", "tasks.score_error", BETWEEN, "examples: provenance")
+
+
+def test_no_task_at_all(project):
+    text = (project.root / "params.yaml").read_text()
+    start, end = text.index("  tasks:\n"), text.index("  epochs:")
+    project.write("params.yaml", text[:start] + "  tasks: {}\n" + text[end:])
+    project.passes("finetune")
+    project.edit_json(EVALUATE, lambda metrics: metrics.update(tasks={}))
     project.passes("evaluate")

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptmill.errors import UserError
-from gptmill.params.finetune import Task
+from gptmill.params.finetune import Provenance
 from gptmill.tasks.provenance import MASK, mask, masked_terms, provenance
 
-TASK = Task(kind="provenance", max_labels=2, max_train=3, max_eval=2, max_tokens=16)
+TASK = Provenance(kind="provenance", max_labels=2, max_train=3, max_eval=2, max_tokens=16)
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -55,7 +55,8 @@ def test_names_are_masked(tmp_path: Path) -> None:
     data = provenance(TASK, "t", corpus(tmp_path, {"scipy": 4, "numpy": 3}))
     for examples in data.splits.values():
         for example in examples:
-            assert example.text == f"{MASK} {MASK} {MASK}.x {MASK}.{MASK}._{MASK}.svd solves the equation"
+            text = f"{MASK} {MASK} {MASK}.x {MASK}.{MASK}._{MASK}.svd solves the equation"
+            assert example.texts == (text,)
 
 
 @given(st.text(), st.sampled_from(["numpy", "NumPy", "linalg", "np", "scikit", "Learn", "decomp"]), st.text())

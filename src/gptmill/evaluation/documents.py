@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from gptmill.evaluation.statistics import Vector
+from gptmill.evaluation.statistics import Array
 
 if TYPE_CHECKING:
     from gptmill.models.gpt import GPT
@@ -19,7 +19,7 @@ TOKENS = 8192  # read at once
 
 
 @torch.no_grad()
-def document_nats(model: GPT, tokenizer: Tokenizer, texts: Iterable[str]) -> Vector:
+def document_nats(model: GPT, tokenizer: Tokenizer, texts: Iterable[str]) -> Array:
     """The nats of each text, `(n,)`; end-of-text tokens apart.
 
     The texts stand one after the other in one stream, cut into windows of `block_size` that don't overlap,
@@ -37,7 +37,7 @@ def document_nats(model: GPT, tokenizer: Tokenizer, texts: Iterable[str]) -> Vec
 
 def _token_nats(
     model: GPT, inputs: np.ndarray[Any, np.dtype[np.int64]], targets: np.ndarray[Any, np.dtype[np.int64]]
-) -> Vector:
+) -> Array:
     """The nats of each target, `(time,)`; the last window may be shorter."""
     block_size = model.config.block_size
     stride = max(1, TOKENS // block_size) * block_size

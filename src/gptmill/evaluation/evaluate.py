@@ -63,5 +63,7 @@ def evaluate(
     (reports_out / "samples.md").write_text(samples_as_markdown(samples), encoding="utf-8")
 
 
-def _headline(metrics: dict[str, Any]) -> dict[str, float]:
-    return {key: metrics[key] for key in ("accuracy", "majority_accuracy")}
+def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The primary score with its interval beside the baseline, and accuracy where answers are labels."""
+    keys = ("primary", "score", "score_low", "score_high", "baseline", "accuracy", "majority_accuracy")
+    return {key: metrics[key] for key in keys if key in metrics}

@@ -34,7 +34,7 @@ class Params(Section):
     def tasks_fit_the_model(self) -> Params:
         block_size = self.pretrain.model.block_size
         for name, task in self.finetune.tasks.items():
-            if task.max_tokens > block_size:
+            if task.max_tokens is not None and task.max_tokens > block_size:
                 raise ValueError(
                     f"finetune.tasks.{name}.max_tokens = {task.max_tokens} is longer than "
                     f"pretrain.model.block_size = {block_size}"

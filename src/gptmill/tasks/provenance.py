@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from gptmill.errors import UserError
-from gptmill.params.finetune import Task
+from gptmill.params.finetune import Provenance
+from gptmill.tasks.examples import Dataset, Example, checked
 
 MASK = "____"
 ALIASES = {"np", "pd", "plt", "mpl", "nx", "sa", "sp", "sklearn"}
@@ -23,20 +23,7 @@ WORD = re.compile(r"[^\W_]+(?:_+[^\W_]+)*")  # as \w+, without underscores at th
 SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 
 
-@dataclass(frozen=True)
-class Example:
-    id: str
-    text: str
-    label: str
-
-
-@dataclass(frozen=True)
-class Dataset:
-    labels: list[str]
-    splits: dict[str, list[Example]]  # train, dev, test
-
-
-def provenance(task: Task, name: str, source: Path) -> Dataset:
+def provenance(task: Provenance, name: str, source: Path) -> Dataset:
     """Make the task from `source/documents.parquet` (columns id, text, meta, split).
 
     The `max_labels` largest groups are the labels. Of each split the first documents by id are taken:
@@ -55,7 +42,8 @@ def provenance(task: Task, name: str, source: Path) -> Dataset:
     if len(labels) < 2:
         raise UserError(
             f"finetune.tasks.{name} asks which group (package, file) a document comes from, and the corpus has "
-            f"only {labels or 'none'}: add a source or a file, so that there are two to tell apart"
+            f"only {labels or 'none'}: add a source or a file, so that there are two to tell apart, "
+            "or remove the task from params.yaml"
         )
 
     terms = masked_terms(metas)
@@ -72,8 +60,8 @@ def provenance(task: Task, name: str, source: Path) -> Dataset:
                 f"finetune.tasks.{name}: the {corpus_split} split has no document of {', '.join(labels)}; "
                 "collect more documents or raise dedupe.validation_fraction and test_fraction"
             )
-        splits[ours] = [Example(row["id"], mask(row["text"], terms), group) for row, group in chosen]
-    return Dataset(labels, splits)
+        splits[ours] = [Example(row["id"], (mask(row["text"], terms),), group) for row, group in chosen]
+    return checked(Dataset("classification", labels, splits), f"finetune.tasks.{name}")
 
 
 def masked_terms(metas: list[dict[str, str]]) -> frozenset[str]:

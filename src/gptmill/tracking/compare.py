@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gptmill.errors import UserError
-from gptmill.evaluation.statistics import Interval, Vector, ratio_interval
+from gptmill.evaluation.statistics import Array, Interval, ratio_interval
 from gptmill.outs import read_json
 from gptmill.params.register import Register
 from gptmill.tracking.cache import cached_documents
@@ -68,7 +68,7 @@ def _bits(ours: TestDocuments, theirs: TestDocuments, rules: Register) -> Score:
     return Score(BITS, float(mine), float(other), gain, units)
 
 
-def _interval(values: Vector, weights: Vector, rules: Register) -> Interval:
+def _interval(values: Array, weights: Array, rules: Register) -> Interval:
     return ratio_interval(values, weights, rules.confidence, rules.resamples, SEED)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gptmill.errors import UserError
-from gptmill.evaluation.statistics import Interval, Vector, ratio_interval
+from gptmill.evaluation.statistics import Array, Interval, ratio_interval
 
 if TYPE_CHECKING:
     from gptmill.tracking.package import Package
@@ -30,8 +30,8 @@ class TestDocuments:
     """The documents of a test split, sorted by id, with what each of them cost a model."""
 
     ids: list[str]
-    bytes: Vector  # (n,), UTF-8
-    nats: Vector  # (n,)
+    bytes: Array  # (n,), UTF-8
+    nats: Array  # (n,)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Predictions:
     predicted: list[str]
 
     @property
-    def right(self) -> Vector:
+    def right(self) -> Array:
         """1 for each example that was predicted right, else 0."""
         pairs = zip(self.labels, self.predicted, strict=True)
         return np.array([label == predicted for label, predicted in pairs], dtype=np.float64)

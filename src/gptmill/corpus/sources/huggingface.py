@@ -27,7 +27,7 @@ def huggingface_units(source: HuggingFace, rank: int) -> tuple[list[Unit], int]:
     where = f'collect.sources "{source.name}": dataset {source.dataset} at {source.revision}'
     if not COMMIT.fullmatch(source.revision):
         raise UserError(f"{where}: {_unpinned(source)}")
-    folder = _snapshot(source, where)
+    folder = snapshot(source, where)
     # The hub's own rule: "*" also stands for "/", and "data/" for all that is below.
     pattern = source.files + "*" if source.files.endswith("/") else source.files
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -61,7 +61,7 @@ def _unpinned(source: HuggingFace) -> str:
     return f"{message}{source.revision} is {now} now: give that, if it is what you want."
 
 
-def _snapshot(source: HuggingFace, where: str) -> Path:
+def snapshot(source: HuggingFace, where: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -11,6 +12,8 @@ from gptmill.params import load
 from gptmill.params.finetune import Finetune
 
 MODELS, REPORTS = "models/finetune", "reports/finetune"
+TASK_COLUMNS = ["task", "score", "baseline", "predictions", "predictions_score", "score_error"]
+PREDICTION_COLUMNS = ["id", "split", "label", "predicted", "task", "correct"]
 
 
 def task_names(root: Path) -> list[str]:
@@ -23,11 +26,22 @@ def passes(root: Path) -> list[str]:
 
 
 def tables(root: Path) -> dict[str, pd.DataFrame]:
-    """tasks (one row a task: its metrics.json, and figures made anew from the predictions), predictions."""
-    names = task_names(root)
-    predictions = {task: _predictions(root, task) for task in names}
-    tasks = [_task(root, task, predictions[task]) for task in names]
-    return {"tasks": pd.DataFrame(tasks), "predictions": pd.concat(predictions.values(), ignore_index=True)}
+    """tasks (one row a task: its metrics.json, and figures made anew from the predictions), predictions.
+
+    Both are empty where params.yaml has no task.
+    """
+    params = load("finetune", Finetune, root / "params.yaml").tasks
+    predictions = {task: _predictions(root, task) for task in task_names(root)}
+    tasks = [
+        _task(root, task, table, getattr(params[task], "positive", None))
+        for task, table in predictions.items()
+    ]
+    return {
+        "tasks": pd.DataFrame(tasks) if tasks else pd.DataFrame(columns=TASK_COLUMNS),
+        "predictions": pd.concat(predictions.values(), ignore_index=True)
+        if predictions
+        else pd.DataFrame(columns=PREDICTION_COLUMNS),
+    }
 
 
 def _predictions(root: Path, task: str) -> pd.DataFrame:
@@ -35,22 +49,47 @@ def _predictions(root: Path, task: str) -> pd.DataFrame:
     return table.assign(task=task, correct=table["label"] == table["predicted"])
 
 
-def _task(root: Path, task: str, predictions: pd.DataFrame) -> dict[str, object]:
-    """A task's figures; `predictions_…` are counted again from the predictions (of its test split)."""
+def _task(root: Path, task: str, predictions: pd.DataFrame, positive: str | None) -> dict[str, object]:
+    """A task's figures; `predictions_score` is its primary metric anew, from its test predictions."""
     if "split" in predictions:
         predictions = predictions[predictions["split"] == "test"]
-    metrics = figures(read_object(root, f"{REPORTS}/{task}/metrics.json"))
-    counted = predictions["correct"].mean() if len(predictions) else None
-    shares = predictions["label"].value_counts(normalize=True)
-    stated = metrics.get("accuracy")
+    stored = read_object(root, f"{REPORTS}/{task}/metrics.json")
+    metrics = figures(stored)
+    f1_of = stored.get("labels") if positive is None else [positive]
+    counted = _score(predictions, metrics.get("primary"), f1_of)
+    stated = metrics.get("score")
     known = counted is not None and isinstance(stated, float | int)
     return (
         {"task": task}
         | metrics
         | {
             "predictions": len(predictions),
-            "predictions_accuracy": counted,
-            "predictions_largest_class": shares.max() if len(shares) else None,
-            "accuracy_error": abs(float(stated or 0) - float(counted or 0)) if known else None,
+            "predictions_score": counted,
+            "score_error": abs(float(stated or 0) - float(counted or 0)) if known else None,
         }
     )
+
+
+def _score(predictions: pd.DataFrame, primary: Any, f1_of: list[str] | None) -> float | None:
+    """The metric `primary` of the predictions; None without any, or for a metric that is none of ours."""
+    from scipy import stats
+    from sklearn import metrics
+
+    whole = predictions.dropna(subset=["label", "predicted"])
+    if len(whole) < max(2, len(predictions)):
+        return None
+    true, answers = whole["label"], whole["predicted"]
+    match primary:
+        case "accuracy":
+            score = metrics.accuracy_score(true, answers)
+        case "f1":
+            score = metrics.f1_score(true, answers, labels=f1_of, average="macro", zero_division=0.0)
+        case "matthews":
+            score = metrics.matthews_corrcoef(true, answers)
+        case "pearson":
+            score = stats.pearsonr(true, answers).statistic
+        case "spearman":
+            score = stats.spearmanr(true, answers).statistic
+        case _:
+            return None
+    return float(score)
