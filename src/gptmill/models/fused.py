@@ -99,7 +99,7 @@ def _scale(x: Tensor) -> Tensor:
     norm = torch.linalg.vector_norm(
         x, dim=-1, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32)
     )
-    return norm.square_().div_(x.shape[-1]).add_(EPS).rsqrt_().to(x.dtype)
+    return (norm.square_() / x.shape[-1] + EPS).rsqrt().to(x.dtype)
 
 
 def _norm_backward(g: Tensor, y: Tensor, scale: Tensor) -> Tensor:
