@@ -82,7 +82,7 @@ class _CrossEntropy(torch.autograd.Function):
         return d_hidden * d.to(d_hidden.dtype), d_head * d.to(d_head.dtype), None, None, None, None, None
 
 
-@torch.compiler.disable
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _uncompiled(*args: Any) -> Any:
     return _CrossEntropy.apply(*args)  # type: ignore
 
