@@ -195,12 +195,12 @@ def _weights(model: Model, vocab_size: int) -> tuple[int, int, int]:
     return looked_up, 0 if m.tied_head else vocab_size * c, layers + (n - 1) * m.value_residual
 
 
-def _kept(model: Model) -> float:
+def _kept(model: Model) -> int:
     """Numbers that one layer keeps for its gradients, per token and unit of width."""
     # Queries, keys and values, what attention gives, the inputs of the two norms and of the two matrices
     # behind them, and the feed-forward's 4 before and 4 after its non-linearity. The LSTM happens to have as
     # many: gates, states and their inputs.
-    kept = 16.0
+    kept = 16
     if model.preset == "modern":
         m = model.modern or Modern()
         kept += m.value_residual + (0 if m.rms_norm else 2)

@@ -47,7 +47,9 @@ def cross_entropy(
         weights = weights / counted.sum().clamp(min=1)
     if not torch.is_grad_enabled():
         return _chunks(hidden, head, targets, weights, vocab_size, rows, cap, False)[0].sum()
-    return _CrossEntropy.apply(hidden, head, targets, weights, vocab_size, rows, cap)  # type: ignore
+    # A compiler would unroll the many small chunks that suit a CPU, and take minutes over it.
+    apply = _CrossEntropy.apply if head.is_cuda else _uncompiled
+    return apply(hidden, head, targets, weights, vocab_size, rows, cap)  # type: ignore
 
 
 def cap_logits(logits: Tensor, cap: float) -> Tensor:
@@ -78,6 +80,11 @@ class _CrossEntropy(torch.autograd.Function):
         d_hidden, d_head = ctx.saved_tensors
         (d,) = grads
         return d_hidden * d.to(d_hidden.dtype), d_head * d.to(d_head.dtype), None, None, None, None, None
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _uncompiled(*args: Any) -> Any:
+    return _CrossEntropy.apply(*args)  # type: ignore
 
 
 def _chunks(

@@ -96,10 +96,11 @@ class _QueriesAndKeys(torch.autograd.Function):
 
 def _scale(x: Tensor) -> Tensor:
     """One over the root mean square, `(…, 1)`."""
-    norm = torch.linalg.vector_norm(
+    norm: Tensor = torch.linalg.vector_norm(
         x, dim=-1, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32)
     )
-    return norm.square_().div_(x.shape[-1]).add_(EPS).rsqrt_().to(x.dtype)
+    scale: Tensor = (norm.square_() / x.shape[-1] + EPS).rsqrt()
+    return scale.to(x.dtype)
 
 
 def _norm_backward(g: Tensor, y: Tensor, scale: Tensor) -> Tensor:
