@@ -94,7 +94,14 @@ def test_every_card_is_found_by_its_last_digit(digits: str) -> None:
 
 
 PIECES = st.sampled_from(
-    [*KEYS, "4111 1111 1111 1111", "GB82 WEST 1234 5698 7654 32", "a@b.org", "93.184.216.34", "(801) 596-1887"]
+    [
+        *KEYS,
+        "4111 1111 1111 1111",
+        "GB82 WEST 1234 5698 7654 32",
+        "a@b.org",
+        "93.184.216.34",
+        "(801) 596-1887",
+    ]
 )
 
 

@@ -19,7 +19,7 @@ from gptmill.corpus.collect import REPEAT
 from gptmill.corpus.dedupe import DOCUMENTS
 from gptmill.corpus.dedupe import DROPPED as DEDUPE_DROPPED
 from gptmill.corpus.documents import DOCUMENT, document_id
-from gptmill.corpus.signals import SIGNALS
+from gptmill.corpus.signals import PII_KINDS, SIGNALS
 from gptmill.outs import write_json
 from gptmill.tokens.shards import SPLITS, write_shards
 from gptmill.tokens.tokenize import INDEX
@@ -92,6 +92,7 @@ def _clean(root: Path, documents: Rows) -> Rows:
     dropped = [row | {"reason": "n_words"} for row in rows[:3]]
     _write(root / "data/clean/documents.parquet", rows[3:], CLEANED)
     _write(root / "data/clean/dropped.parquet", dropped, CLEAN_DROPPED)
+    write_json(root / "data/clean/pii.json", dict.fromkeys(PII_KINDS, len(rows) - 3))
     return rows[3:]
 
 
