@@ -39,10 +39,14 @@ PARAMS = Clean(
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
+    return collected(tmp_path, TEXTS)
+
+
+def collected(tmp_path: Path, texts: list[tuple[str, dict[str, str]]], lang: str = "und") -> Path:
     rows = [
         {"id": document_id(text), "text": text, "source": "s", "uri": f"file:{i}", "licence": "CC0-1.0"}
-        | {"origin": "real", "lang": "und", "meta": sorted(({"group": "g"} | meta).items())}
-        for i, (text, meta) in enumerate(TEXTS)
+        | {"origin": "real", "lang": lang, "meta": sorted(({"group": "g"} | meta).items())}
+        for i, (text, meta) in enumerate(texts)
     ]
     folder = tmp_path / "collect"
     folder.mkdir()
@@ -50,9 +54,11 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-def run(source: Path, out: Path) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+def run(
+    source: Path, out: Path, params: Clean = PARAMS
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     out.mkdir()
-    clean(PARAMS, source, out)
+    clean(params, source, out)
     tables = [pq.read_table(out / f"{name}.parquet") for name in ("documents", "dropped")]
     assert [table.schema for table in tables] == [CLEANED, DROPPED]
     return tables[0].to_pylist(), tables[1].to_pylist()
@@ -74,6 +80,32 @@ def test_every_document_is_kept_or_dropped_with_its_reason(source: Path, tmp_pat
     }
     assert [row["id"] for row in kept] == sorted(row["id"] for row in kept)
     assert json.loads((tmp_path / "clean/pii.json").read_text()) == dict.fromkeys(PII_KINDS, 0) | {"email": 1}
+
+
+def test_languages_boilerplate_and_c4_lines(tmp_path: Path) -> None:
+    footer = "You can read more of these stories on our site."
+    texts = [
+        f"It was a story about the house and the garden.\n{footer}\nMenu",
+        f"This was another story, about the hill and the river.\n{footer}",
+        f"Das ist eine Geschichte über das Haus und den Garten hinter dem Haus.\n{footer}"[:71],
+    ]
+    source = collected(tmp_path, [(text, {}) for text in texts])
+    raw = {"replace_pii": True, "preset": "none", "languages": ["en"], "c4_lines": True}
+    raw |= {"boilerplate": {"min_words": 5, "max_documents": 1}}
+    kept, dropped = run(source, tmp_path / "clean", Clean.model_validate(raw))
+    assert {row["text"]: row["boilerplate_parts"] for row in kept} == {
+        "It was a story about the house and the garden.": 1,
+        "This was another story, about the hill and the river.": 1,
+    }
+    assert {row["lang"] for row in kept} == {"en"}
+    assert [(row["reason"], row["lang"]) for row in dropped] == [("language", "de")]
+
+
+def test_a_language_that_the_source_names_is_believed(tmp_path: Path) -> None:
+    source = collected(tmp_path, [(PROSE, {})], lang="en-GB")
+    params = Clean(replace_pii=True, preset="none", languages=["en"])
+    kept, _ = run(source, tmp_path / "clean", params)
+    assert [row["lang"] for row in kept] == ["en-GB"]
 
 
 def test_same_bytes_twice(source: Path, tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import daft
 import pytest
 from daft import col
 
+from gptmill.corpus.presets import DOCS, PRESETS
 from gptmill.corpus.rules import reason
+from gptmill.corpus.signals import SIGNALS
 from gptmill.errors import UserError
 from gptmill.params import check
 from gptmill.params.clean import Clean, Threshold
@@ -59,3 +61,18 @@ def test_a_threshold_that_nothing_can_meet_is_an_error() -> None:
             {"replace_pii": True, "preset": "docs", "rules": {"n_words": {"min": 5, "max": 4}}},
             "params.yaml: clean",
         )
+
+
+def test_a_preset_is_changed_by_rules() -> None:
+    raw = {"n_words": {"min": 5}, "stop_words_any_case": None, "c4_sentences": {"min": 1}}
+    limits = check(Clean, {"replace_pii": True, "preset": "docs", "rules": raw}, "clean").resolved_rules()
+    assert limits["n_words"] == Threshold(min=5)
+    assert "stop_words_any_case" not in limits
+    assert list(limits) == [name for name in DOCS if name != "stop_words_any_case"] + ["c4_sentences"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_names_signals_and_limits_that_can_be_met(preset: str) -> None:
+    limits = Clean(replace_pii=True, preset=preset).resolved_rules()
+    assert set(limits) <= set(SIGNALS)
+    assert list(limits) == list(PRESETS[preset])

@@ -36,6 +36,7 @@ AWKWARD = st.text(
         ("\ufb01nd the \ufb02aw", "find the flaw"),
         ("\x1b[31mred\x1b[0m", "red"),
         ("Tom &amp; Jerry&hellip;", "Tom & Jerry…"),
+        ("10\u00a0km, 1\u202f000\u2009m,\u3000full width", "10 km, 1 000 m,\u3000full width"),
     ],
 )
 def test_broken_text_is_mended(broken: str, mended: str) -> None:

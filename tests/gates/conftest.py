@@ -20,7 +20,7 @@ from gptmill.corpus.dedupe import DROPPED as DEDUPE_DROPPED
 from gptmill.corpus.documents import DOCUMENT, document_id
 from gptmill.corpus.outcomes import DROPPED as COLLECT_DROPPED
 from gptmill.corpus.outcomes import REPEAT
-from gptmill.corpus.signals import SIGNALS
+from gptmill.corpus.signals import PII_KINDS, SIGNALS
 from gptmill.outs import write_json
 from gptmill.params import load
 from gptmill.params.finetune import Finetune
@@ -101,6 +101,7 @@ def _clean(root: Path, documents: Rows) -> Rows:
     dropped = [row | {"reason": "n_words"} for row in rows[:3]]
     _write(root / "data/clean/documents.parquet", rows[3:], CLEANED)
     _write(root / "data/clean/dropped.parquet", dropped, CLEAN_DROPPED)
+    write_json(root / "data/clean/pii.json", dict.fromkeys(PII_KINDS, len(rows) - 3))
     return rows[3:]
 
 

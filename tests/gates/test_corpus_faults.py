@@ -177,6 +177,9 @@ def test_dropped_without_a_reason(project):
         "del\x7f",
         "*** START OF THE PROJECT GUTENBERG EBOOK EMMA ***",
         "the full Project Gutenberg-tm License in this file",
+        "a no-break\u00a0space",
+        "-----BEGIN RSA PRIVATE" + " KEY-----",
+        "AKIA" + "IOSFODNN7EXAMPLE",
     ],
 )
 def test_leftovers_in_clean_text(project, leftover):
@@ -251,3 +254,14 @@ def test_a_failed_gate_writes_its_report(project):
     assert report["expectations"]["failed"] == len(failed) == 1
     assert failed[0]["unexpected_count"] == 1
     assert failed[0]["examples"] == [id_of(project, "clean", 4)]
+
+
+def test_personal_data_that_pii_json_counts_otherwise(project):
+    project.edit_json("data/clean/pii.json", lambda found: found.update(card=0))
+    message = project.fails("clean")
+    caught(message, "clean", "pii.difference", "expect_column_values_to_be_in_set", "examples: card")
+
+
+def test_a_language_by_its_wrong_name(project):
+    project.edit(DOCUMENTS["clean"], setter(4, lang="English"))
+    caught(project.fails("clean"), "clean", "documents.lang", "expect_column_values_to_match_regex", "1 of")
