@@ -1,6 +1,6 @@
 """A sizing table from measurements: python -m benchmarks.sizing benchmarks/results/memory.json --price 0.04
 
-Between the smallest and the largest corpus measured of each stage: the seconds and megabytes that a document
+Between the two largest corpora measured of each stage: the seconds and megabytes that a document
 more costs, without what starting costs. Beyond the largest size measured it is an extrapolation.
 """
 
@@ -39,8 +39,8 @@ def main() -> None:
 
 
 def size(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """What a document more costs, between the smallest and the largest corpus."""
-    first, last = rows[0], rows[-1]
+    """What a document more costs, between the two largest corpora."""
+    first, last = sorted(rows, key=lambda row: row["megabytes"])[-2:]
     documents, hours = last["documents"] - first["documents"], (last["cpu_s"] - first["cpu_s"]) / 3600
     return {
         "documents_per_hour": documents / hours,
