@@ -51,7 +51,8 @@ class TaskModel(nn.Module):
             `(B, labels)` scores; `(B, K)` for multiple choice; `(B, 1)` for regression.
         """
         hidden = self.gpt.hidden(tokens)
-        states = hidden[torch.arange(len(ends), device=ends.device), ends].unflatten(0, (-1, k))
+        states = hidden[torch.arange(len(ends), device=ends.device), ends]
+        states = states.view(-1, k, states.shape[-1])
         if self.form != "multiple_choice":
             states = states.sum(dim=1, keepdim=True)  # similarity: both orders are added
         mask = F.dropout(torch.ones_like(states[:, :1]), self.dropout, self.training)

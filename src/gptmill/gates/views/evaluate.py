@@ -35,7 +35,7 @@ def _tasks(wanted: list[str], tasks: dict[str, Any]) -> pd.DataFrame:
         row = {"task": task, "reported": task in tasks, "wanted": task in wanted}
         found = tasks.get(task, {})
         rows.append(row | figures(found if isinstance(found, dict) else {"accuracy": found}))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["task", "reported", "wanted"])
 
 
 def samples(drawn: list[dict[str, Any]]) -> pd.DataFrame:

@@ -38,7 +38,7 @@ def tables(root: Path) -> dict[str, pd.DataFrame]:
     ]
     return {
         "tasks": pd.DataFrame(tasks) if tasks else pd.DataFrame(columns=TASK_COLUMNS),
-        "predictions": pd.concat(predictions.values(), ignore_index=True)
+        "predictions": pd.concat([_as_text(table) for table in predictions.values()], ignore_index=True)
         if predictions
         else pd.DataFrame(columns=PREDICTION_COLUMNS),
     }
@@ -47,6 +47,13 @@ def tables(root: Path) -> dict[str, pd.DataFrame]:
 def _predictions(root: Path, task: str) -> pd.DataFrame:
     table = read_table(root, f"{MODELS}/{task}/predictions.parquet")
     return table.assign(task=task, correct=table["label"] == table["predicted"])
+
+
+def _as_text(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Labels of some tasks are names, of others numbers; one table holds them all."""
+    return predictions.assign(
+        label=predictions["label"].astype("string"), predicted=predictions["predicted"].astype("string")
+    )
 
 
 def _task(root: Path, task: str, predictions: pd.DataFrame, positive: str | None) -> dict[str, object]:
