@@ -79,7 +79,7 @@ print(json.dumps([gptmill.__file__, out, model.metadata.signature.to_dict(), "li
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     }
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=400
     )
     assert done.returncode == 0, done.stderr
     file, (many, *one), signature, lightning = json.loads(done.stdout.splitlines()[-1])
