@@ -117,14 +117,16 @@ def test_learns_more_than_frequencies(whole: Path) -> None:
 
 
 def interrupt(process: subprocess.Popen[str], step: int, number: int) -> str:
-    """Send a signal soon after a step was observed; what the process said from then on."""
+    """Send a signal soon after a step was observed; what the process said."""
     assert process.stdout is not None
+    before = ""
     for line in process.stdout:
+        before += line
         if line.startswith(f"observed {step}"):
             break
     time.sleep(0.1)
     os.kill(process.pid, number)
-    return process.communicate(timeout=60)[0]
+    return before + process.communicate(timeout=60)[0]
 
 
 @pytest.mark.parametrize(
