@@ -68,7 +68,7 @@ def speed(arguments: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     toy = arguments.toy
     tokens = scratch / "random"
     random_tokens(tokens, TOY_VOCABULARY if toy else VOCABULARY, 200_000 if toy else 20_000_000)
-    sizes, batch, steps = (TOY, 4, 30) if toy else (SIZES, 32, 80)
+    sizes, batch, steps = (TOY, 4, 60) if toy else (SIZES, 32, 80)
     report: dict[str, Any] = {}
     name, _, folder = arguments.peer.partition("=")
     if name == "nanogpt":
