@@ -8,6 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 repro: $(VENV)/installed  ## the whole flow; what hasn't changed isn't done again
 	dvc repro
 	gptmill publish
+	gptmill promote
 
 test: $(VENV)/installed  ## all tests, the end-to-end run included
 	pytest -n 2 --dist loadfile

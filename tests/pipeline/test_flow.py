@@ -22,6 +22,7 @@ STAGES = {
     "collect",
     "clean",
     "dedupe",
+    "corpus",
     "tokenize",
     "pretrain",
     "tasks",

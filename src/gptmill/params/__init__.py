@@ -84,7 +84,7 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
     loc = problem["loc"]
     # Pydantic names a source's kind after its index; the user's file has no such level.
     shown = [part for i, part in enumerate(loc) if not (i and _is_tag(model, loc[:i], part))]
-    key = ".".join(str(part) for part in shown) or "here"
+    key = ".".join(str(part) for part in shown)
     message = problem["msg"].removeprefix("Value error, ")
     match problem["type"]:
         case "extra_forbidden":
@@ -97,7 +97,7 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
         case "missing":
             return f"{key}: missing; params.yaml must set it"
         case "value_error":
-            return f"{key}: {message}"
+            return f"{key}: {message}" if key else message
         case _:
             return f"{key}: {message[0].lower()}{message[1:]}; found {problem['input']!r}"
 

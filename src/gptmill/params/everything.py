@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from gptmill.errors import nearest
 from gptmill.params import Section, Seed, check, read_yaml
 from gptmill.params.clean import Clean
 from gptmill.params.collect import Collect
@@ -39,6 +40,16 @@ class Params(Section):
                     f"finetune.tasks.{name}.max_tokens = {task.max_tokens} is longer than "
                     f"pretrain.model.block_size = {block_size}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def scores_exist(self) -> Params:
+        known = ["bits_per_byte", *(f"tasks.{name}" for name in self.finetune.tasks)]
+        if self.registering.primary not in known:
+            hint = nearest(self.registering.primary, known)
+            raise ValueError(
+                f'register.primary: no score "{self.registering.primary}"{hint} Scores: {", ".join(known)}'
+            )
         return self
 
 
