@@ -75,16 +75,33 @@ def check(model: type[S], raw: Any, where: str) -> S:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        lines = [_explain(model, problem) for problem in error.errors()]
+        lines = _explain(model, error.errors())
         raise UserError(f"{where}:\n  " + "\n  ".join(lines)) from None
 
 
-def _explain(model: type[BaseModel], problem: Any) -> str:
-    """One line for one pydantic error: key, value found, what is allowed, nearest valid key."""
+def _explain(model: type[BaseModel], problems: list[Any]) -> list[str]:
+    """One line for each key with a problem; what a key of several types may be stands in one."""
+    by_key: dict[str, list[Any]] = {}
+    for problem in problems:
+        by_key.setdefault(_key(model, problem["loc"]), []).append(problem)
+    return [line for key, found in by_key.items() for line in _lines(model, key, found)]
+
+
+def _key(model: type[BaseModel], loc: tuple[Any, ...]) -> str:
+    """The dotted key in the user's file, which has no level for pydantic's members of a union."""
+    return ".".join(str(part) for i, part in enumerate(loc) if not (i and _is_member(model, loc[:i])))
+
+
+def _lines(model: type[BaseModel], key: str, problems: list[Any]) -> list[str]:
+    """Key, value found, what is allowed, nearest valid key."""
+    if len(problems) > 1 and all(problem["msg"].startswith("Input should be ") for problem in problems):
+        allowed = ", or ".join(problem["msg"].removeprefix("Input should be ") for problem in problems)
+        return [f"{key}: input should be {allowed}; found {problems[0]['input']!r}"]
+    return [_line(model, key, problem) for problem in problems]
+
+
+def _line(model: type[BaseModel], key: str, problem: Any) -> str:
     loc = problem["loc"]
-    # Pydantic names a source's kind after its index; the user's file has no such level.
-    shown = [part for i, part in enumerate(loc) if not (i and _is_tag(model, loc[:i], part))]
-    key = ".".join(str(part) for part in shown)
     message = problem["msg"].removeprefix("Value error, ")
     match problem["type"]:
         case "extra_forbidden":
@@ -147,7 +164,6 @@ def _tags(union: Any) -> list[str]:
     return [tag for member in typing.get_args(union) if (tag := _tag(_bare(member)))]
 
 
-def _is_tag(model: Any, loc: tuple[Any, ...], part: Any) -> bool:
-    """Does `part`, after `loc`, name a member of a union rather than a key or an index?"""
-    here = _at(model, loc)
-    return typing.get_origin(here) in (typing.Union, types.UnionType) and part in _tags(here)
+def _is_member(model: Any, loc: tuple[Any, ...]) -> bool:
+    """Is what comes after `loc` a member of a union (its tag, or its type) rather than a key or an index?"""
+    return typing.get_origin(_at(model, loc)) in (typing.Union, types.UnionType)
