@@ -47,11 +47,12 @@ RUN = """
 import json, sys, time
 from pathlib import Path
 from gptmill.errors import run
+from gptmill.outs import is_first_process
 from gptmill.params.pretrain import Pretrain
 from gptmill.training.pretrain import pretrain
 
 def observe(metrics, step):
-    if "train_loss" in metrics:
+    if "train_loss" in metrics and is_first_process():
         print("observed", step, flush=True)
         time.sleep(float(sys.argv[3]))
 
