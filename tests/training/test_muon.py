@@ -59,6 +59,20 @@ def test_other_weights_get_adamws_step() -> None:
     assert torch.equal(weights[0], weights[1])
 
 
+def test_state_survives_saving() -> None:
+    model = build_model("modern", vocab_size=20, block_size=8, n_layer=1, n_head=2, n_embd=8)
+    rates = {"matrix_learning_rate": 0.1, "embedding_learning_rate": 0.1, "learning_rate": 0.1}
+    first, second = (
+        muon(model, **rates, momentum=0.9, weight_decay=0.1, beta1=0.9, beta2=0.99) for _ in range(2)
+    )
+    model.loss(torch.ones(2, 8, dtype=torch.int64), torch.ones(2, 8, dtype=torch.int64)).backward()
+    first.step()
+    second.load_state_dict(first.state_dict())
+    for p in model.parameters():
+        assert first.state[p].keys() == second.state[p].keys()
+        assert all(torch.equal(value, second.state[p][key]) for key, value in first.state[p].items())
+
+
 def test_stacked_projections_are_made_orthogonal_one_by_one() -> None:
     torch.manual_seed(0)
     stacked = torch.randn(24, 8)

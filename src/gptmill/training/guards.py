@@ -25,8 +25,9 @@ class Spikes:
         """Is this step's loss a spike?"""
         spike = False
         if len(self.recent) >= ENOUGH:
-            mean, deviation = statistics.fmean(self.recent), statistics.pstdev(self.recent)
-            spike = loss > mean + max(NATS, DEVIATIONS * deviation)
+            mean = sum(self.recent) / len(self.recent)
+            if loss > mean + NATS:  # rare, so that the deviation is rarely needed
+                spike = loss > mean + DEVIATIONS * statistics.pstdev(self.recent)
         self.recent.append(loss)
         self.count += spike
         return spike

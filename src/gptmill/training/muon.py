@@ -60,6 +60,7 @@ class MuonAdamW(torch.optim.AdamW):
         state = self.state[param]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(param)
+            state["step"] = torch.zeros(())  # not ours: AdamW's loading wants one in every state
         return state["momentum"]  # type: ignore[no-any-return]
 
 

@@ -55,7 +55,7 @@ def pretrain(
         measured=resume.with_name(f"{resume.name}.steps.json"),
         seconds_per_step=lambda: seconds_per_step(params, seed, train),
     )
-    _warms_up(params, max_steps)
+    _fits(params, max_steps)
 
     seed_everything(seed, workers=True, verbose=False)
     model = build_model(vocab_size=train.vocab_size, **params.model.arguments())
@@ -139,9 +139,16 @@ def _finish(
     draw_losses(recording.train, recording.validation, unigram.per_token, reports_out / "losses.png")
 
 
-def _warms_up(params: Pretrain, max_steps: int) -> None:
-    warmup = settle(params.optimizer, params.model, max_steps).warmup_steps
-    if warmup >= max_steps:
+def _fits(params: Pretrain, max_steps: int) -> None:
+    """What can be known only once `auto` and the number of steps are settled."""
+    rates = settle(params.optimizer, params.model, max_steps)
+    if rates.warmup_steps >= max_steps:
         raise UserError(
-            f"pretrain.optimizer.warmup_steps = {warmup} leaves no step to train: this run has {max_steps} steps"
+            f"pretrain.optimizer.warmup_steps = {rates.warmup_steps} leaves no step to train: "
+            f"this run has {max_steps} steps"
+        )
+    if rates.name == "muon" and params.strategy == "fsdp":
+        raise UserError(
+            "pretrain.strategy = fsdp spreads each matrix over the devices, and Muon needs them whole; "
+            "set pretrain.optimizer.name: adamw, or strategy: ddp"
         )

@@ -87,12 +87,16 @@ class Recording(Callback):
         """
         if not self._unread:
             return
-        values = torch.stack([torch.stack(pair) for pair in self._unread])
-        if trainer.world_size > 1:  # each device saw its share of the batch
-            values = trainer.strategy.reduce(values, reduce_op="mean")
+        values = [value for pair in self._unread for value in pair]
+        if trainer.world_size > 1 or values[0].is_cuda:
+            stacked = torch.stack(values)
+            # Each device saw its share of the batch.
+            numbers = trainer.strategy.reduce(stacked, reduce_op="mean").tolist()
+        else:
+            numbers = [float(value) for value in values]
         first = trainer.global_step - len(self._unread) + 1
         self._unread.clear()
-        for step, (loss, norm) in enumerate(values.tolist(), first):
+        for step, (loss, norm) in enumerate(zip(numbers[::2], numbers[1::2], strict=True), first):
             if not math.isfinite(loss):
                 raise self.diverged("training loss", loss, step)
             if not math.isfinite(norm):

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gptmill.models.attention import document_ids
 
@@ -48,7 +48,7 @@ def train_step(
                 loss = model.loss(x, y, documents=documents, reduction="sum") / tokens
             backward(loss)
         losses.append(loss.detach())
-    norm = clip(model, grad_clip)
+    norm = clip([p for group in optimizer.param_groups for p in group["params"]], grad_clip)
     for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * learning_rate_factor
     optimizer.step()
@@ -56,9 +56,9 @@ def train_step(
     return torch.stack(losses).sum() if len(losses) > 1 else losses[0], norm
 
 
-def clip(model: nn.Module, largest: float) -> Tensor:
+def clip(weights: list[Tensor], largest: float) -> Tensor:
     """The norm of the whole gradient, which is scaled down to `largest` where it is longer (0: never)."""
-    params = [p for p in model.parameters() if p.grad is not None]
+    params = [p for p in weights if p.grad is not None]
     norm = torch.nn.utils.get_total_norm([p.grad for p in params])  # type: ignore[misc]
     if largest:
         torch.nn.utils.clip_grads_with_norm_(params, largest, norm)
