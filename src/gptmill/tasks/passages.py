@@ -102,11 +102,8 @@ def _examples(kind: str, passages: list[Passage]) -> list[Example]:
     allowed = PARAGRAPH_WORDS if kind == "same_object" else BODY_WORDS
     fit = [p for p in passages if _fits(p.summary, SUMMARY_WORDS) and _fits(getattr(p, body), allowed)]
     make = _choice if kind == "which_body" else _pair
-    return [
-        example
-        for passage, others in _neighbours(fit, 1 if make is _pair else N_BODIES - 1)
-        if (example := make(passage, others, body))
-    ]
+    found = _neighbours(fit, 1 if make is _pair else N_BODIES - 1)
+    return [make(number, passage, others, body) for number, (passage, others) in enumerate(found)]
 
 
 def _neighbours(passages: list[Passage], n: int) -> Iterator[tuple[Passage, list[Passage]]]:
@@ -125,17 +122,17 @@ def _neighbours(passages: list[Passage], n: int) -> Iterator[tuple[Passage, list
             yield passage, [ring[(i + k) % len(ring)] for k in range(1, n + 1)]
 
 
-def _pair(passage: Passage, others: list[Passage], body: str) -> Example:
-    """The passage's own partner (half of the time), or its neighbour's."""
-    own = rank(f"own {passage.id}")[0] % 2 == 0
+def _pair(number: int, passage: Passage, others: list[Passage], body: str) -> Example:
+    """The passage's own partner (every other time: passages come in a random order), or its neighbour's."""
+    own = number % 2 == 0
     partner = getattr(passage if own else others[0], body)
     texts = (partner, passage.summary) if body == "body" else (passage.summary, partner)
     return Example(passage.id, texts, "yes" if own else "no")
 
 
-def _choice(passage: Passage, others: list[Passage], body: str) -> Example:
-    """The summary as the context, four bodies as the answers, the right one at a random place."""
-    place = rank(f"place {passage.id}")[0] % N_BODIES
+def _choice(number: int, passage: Passage, others: list[Passage], body: str) -> Example:
+    """The summary as the context, four bodies as the answers, the right one at each place as often."""
+    place = number % N_BODIES
     bodies = [getattr(other, body) for other in others]
     bodies.insert(place, getattr(passage, body))
     return Example(passage.id, (passage.summary, "", *bodies), "ABCD"[place])

@@ -12,7 +12,7 @@ from gptmill.params import load
 from gptmill.params.finetune import Finetune
 
 MODELS, REPORTS = "models/finetune", "reports/finetune"
-TASK_COLUMNS = ["task", "score", "baseline", "predictions", "predictions_score", "score_error"]
+TASK_COLUMNS = ["task", "score", "score_high", "baseline", "predictions", "predictions_score", "score_error"]
 PREDICTION_COLUMNS = ["id", "split", "label", "predicted", "task", "correct"]
 
 
