@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptmill.corpus.measure import measure
+from gptmill.corpus.repetition import stable_order
 from gptmill.corpus.signals import COUNTS, PII_KINDS, SIGNALS
 
 # Those that `measure` computes; clean itself knows the rest.
@@ -100,3 +101,9 @@ def test_it_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not {"numpy", "daft", "pyarrow", "ftfy", "pandas", "torch", "pycld2"} & set(loaded)
+
+
+@given(st.lists(st.integers(0, 9) | st.integers(0, 2**62 - 1)))
+def test_the_packed_sort_is_the_stable_one(keys: list[int]) -> None:
+    array = np.array(keys, np.int64)
+    assert stable_order(array).tolist() == np.argsort(array, kind="stable").tolist()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -16,7 +15,12 @@ from gptmill.corpus.words import Ints, Words, number_words
 Columns = dict[str, np.ndarray]
 
 _MARKS = "".join(sorted(MARKS))
+_ASCII_MARKS = "".join(sorted(filter(str.isascii, MARKS)))  # a fifth of them, and so as much faster to strip
 _STOP_WORDS = {word: 1 << i for i, word in enumerate(sorted(STOP_WORDS))}
+_LONGEST_STOP_WORD = max(map(len, STOP_WORDS))
+# A word's traits as bits: two flags; from these places on, a bit for each stop word.
+_REAL, _LETTER = 1, 2
+_EXACT, _ANY_FORM = 2, 2 + len(STOP_WORDS)
 
 
 def measure(texts: Sequence[str], split: Sequence[Sequence[str]] | None = None) -> Columns:
@@ -34,20 +38,20 @@ def quality(texts: Sequence[str], words: Words) -> Columns:
     """Gopher's document statistics (section A1.1)."""
     n = np.diff(words.starts)
     traits = words.each(_traits)
-    real = traits & 1
+    real = traits & _REAL
     n_real = words.total(real)
     symbols = _ints([max(text.count("#"), text.count("...") + text.count("…")) for text in texts])
-    occurring = words.united(traits >> 2)
+    occurring = words.united(traits)
     shares = _columns(map(lines.bullets_and_ellipses, texts), 2)
     return {
         "n_words": n_real,
-        "mean_word_length": words.total(words.each(len) * real) / _some(n_real),
+        "mean_word_length": words.total(words.lengths * real) / _some(n_real),
         "symbol_word_ratio": symbols / _some(n),
         "bullet_lines_ratio": shares[0],
         "ellipsis_lines_ratio": shares[1],
-        "alphabetic_words_ratio": words.total(traits >> 1 & 1) / _some(n),
-        "stop_words": np.bitwise_count(occurring & 0xFF),
-        "stop_words_any_case": np.bitwise_count(occurring >> 8),
+        "alphabetic_words_ratio": words.total((traits & _LETTER) != 0) / _some(n),
+        "stop_words": np.bitwise_count(occurring >> _EXACT & ((1 << len(STOP_WORDS)) - 1)),
+        "stop_words_any_case": np.bitwise_count(occurring >> _ANY_FORM),
     }
 
 
@@ -77,13 +81,17 @@ def c4(texts: Sequence[str]) -> Columns:
     return {f"c4_{name}": _ints([getattr(c, name) for c in counts]) for name in lines.C4._fields}
 
 
-@functools.lru_cache(maxsize=1 << 16)
 def _traits(word: str) -> int:
-    """Bits: more than punctuation; has a letter; which stop word exactly (8); and in any form (8)."""
-    bare = word.strip(_MARKS)
-    letter = word[0].isalpha() or any(map(str.isalpha, word))
-    exact, any_form = _STOP_WORDS.get(word, 0), _STOP_WORDS.get(bare.lower(), 0)
-    return bool(bare) | letter << 1 | exact << 2 | any_form << 10
+    """Whether a word is more than punctuation, has a letter, and which stop word it is."""
+    if word.isalpha():  # two distinct words in five
+        flags, bare = _REAL | _LETTER, word
+    else:
+        bare = word.strip(_ASCII_MARKS if word.isascii() else _MARKS)
+        letter = bare.isalpha() or any(map(str.isalpha, word))
+        flags = bool(bare) * _REAL | letter * _LETTER
+    if len(bare) > _LONGEST_STOP_WORD:
+        return flags
+    return flags | _STOP_WORDS.get(word, 0) << _EXACT | _STOP_WORDS.get(bare.lower(), 0) << _ANY_FORM
 
 
 def _columns(rows: Iterable[tuple[float, ...]], width: int) -> np.ndarray:

@@ -36,7 +36,7 @@ class Repeats(NamedTuple):
 
 def repeats(places: Ints, keys: Ints) -> Repeats:
     """Those of the `places` whose key is not alone."""
-    order = np.argsort(keys, kind="stable")
+    order = stable_order(keys)
     ordered = keys[order]
     opens = np.flatnonzero(np.diff(ordered, prepend=-1))  # keys are ≥ 0
     count = np.diff(opens, append=len(keys))
@@ -47,10 +47,19 @@ def repeats(places: Ints, keys: Ints) -> Repeats:
     return Repeats(places[again], group[again], places[order[opens[several]]], count[several])
 
 
+def stable_order(keys: Ints) -> Ints:
+    """`np.argsort(keys, kind="stable")` of keys ≥ 0, five times as fast: key and place sorted as one number."""
+    bits = len(keys).bit_length()
+    if not len(keys) or int(keys.max()) >> (62 - bits):  # both do not fit: documents of a million words
+        return np.argsort(keys, kind="stable")
+    packed = keys << bits | np.arange(len(keys))
+    packed.sort()
+    return packed & ((1 << bits) - 1)
+
+
 def repetition(words: Words, n_chars: Ints) -> dict[str, np.ndarray]:
     """Shares of each document's `n_chars` (d,) characters, by signal."""
-    length = words.each(len)
-    characters = running(length)
+    characters = running(words.lengths)
     document = words.documents
     shares = np.maximum(n_chars, 1)
     found: dict[str, np.ndarray] = {}

@@ -17,6 +17,7 @@ class Words(NamedTuple):
 
     ids: Ints  # (n,) number of each word, in the order in which they first came up
     starts: Ints  # (d + 1,) where each document's words begin, and n
+    lengths: Ints  # (n,) characters
     distinct: list[str]  # (v,)
 
     @property
@@ -61,4 +62,5 @@ def number_words(split: Sequence[Sequence[str]]) -> Words:
     starts = running(np.fromiter(map(len, split), np.int64, len(split)))
     numbers = _Numbers()
     ids = np.fromiter(map(numbers.__getitem__, chain.from_iterable(split)), np.int64, starts[-1])
-    return Words(ids, starts, list(numbers))
+    lengths = np.fromiter(map(len, numbers), np.int64, len(numbers))[ids]
+    return Words(ids, starts, lengths, list(numbers))
