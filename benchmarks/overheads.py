@@ -124,7 +124,9 @@ def empty_project(folder: Path) -> None:
     """The stages of dvc.yaml with their edges alone, made once."""
     stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     made = [out for stage in stages.values() for out in out_paths(stage.get("do", stage))]
-    read = [dep for stage in stages.values() for dep in stage.get("do", stage)["deps"]]
+    tasks = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))["finetune"]["tasks"]
+    deps = [dep for stage in stages.values() for dep in stage.get("do", stage)["deps"]]
+    read = [dep.replace("${key}", task) for dep in deps for task in (tasks if "${key}" in dep else [""])]
     bare = {name: bare_stage(stage, made, read) for name, stage in stages.items()}
     with (folder / "dvc.yaml").open("w", encoding="utf-8") as file:
         YAML(typ="safe").dump({"stages": bare}, file)
