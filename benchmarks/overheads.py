@@ -83,6 +83,7 @@ def tiny_project(folder: Path) -> None:
     shutil.copy(ROOT / "LICENSE", folder / "licence.txt")
     params["collect"] = {"sources": [source | {"max_chars": 4000}]}
     params["tokenize"]["vocab_size"] = 400
+    shutil.copy(ROOT / "dvc.yaml", folder)  # collect looks for its own deps there
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         YAML(typ="safe").dump(params, file)
 

@@ -62,6 +62,13 @@ def test_without_a_champion_the_project_s_own_package_is_used(package: Path, tmp
     assert not (tmp_path / "mlflow.db").exists()
 
 
+def test_outside_a_project_the_server_alone_is_asked(tmp_path: Path) -> None:
+    done = gptmill("generate", "The", cwd=tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert "Connection refused" in done.stderr
+    assert "dvc.yaml" not in done.stderr
+
+
 def test_a_dead_server_is_no_reason_to_fail_where_there_is_a_package(package: Path, tmp_path: Path) -> None:
     (tmp_path / "dvc.yaml").touch()
     shutil.copytree(package, tmp_path / "models" / "package")

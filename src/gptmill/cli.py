@@ -1,4 +1,4 @@
-"""The command `gptmill`: continue a prompt, publish runs."""
+"""The command `gptmill`: continue a prompt, publish runs, plan a training."""
 
 from __future__ import annotations
 
@@ -48,6 +48,21 @@ def _parser() -> argparse.ArgumentParser:
         "--uri", help="a tracking URI; default: MLFLOW_TRACKING_URI, else the project's mlflow.db"
     )
     publish.set_defaults(command=_publish)
+
+    plan = commands.add_parser("plan", help="parameters, FLOPs, memory and time of a training")
+    plan.add_argument("--preset", help="with --size or --depth; default: the model of params.yaml")
+    plan.add_argument("--size", help="a published size, such as 124M")
+    plan.add_argument("--depth", type=int, help="layers, from which everything else is derived")
+    plan.add_argument("--block-size", type=int, help="context in tokens; default: the size's, or 1024")
+    plan.add_argument("--vocab-size", type=int, help="default: tokenize.vocab_size of params.yaml, or 50257")
+    plan.add_argument("--tokens", type=float, help="default: 20 a parameter")
+    plan.add_argument("--sequences", type=int, default=8, help="at once on the device (default: 8)")
+    plan.add_argument("--optimizer", choices=("adamw", "muon"), default="adamw")
+    plan.add_argument("--device", default="this", help="this (measured, the default), or one such as H100")
+    plan.add_argument("--devices", type=int, default=1, help="how many of them")
+    plan.add_argument("--mfu", type=float, default=0.4, help="share of a named device's peak (default: 0.4)")
+    plan.add_argument("--minutes", type=float, help="a budget: which depth suits it")
+    plan.set_defaults(command=_plan)
     return parser
 
 
@@ -58,7 +73,7 @@ def _generate(args: argparse.Namespace) -> None:
 
 def _load(model: str | None) -> Package:
     """The package that `--model` names; by default the champion, or what this project has made itself."""
-    from gptmill.tracking.client import project_root
+    from gptmill.tracking.client import find_root
     from gptmill.tracking.fetch import load_registered
     from gptmill.tracking.package import Package
 
@@ -71,11 +86,21 @@ def _load(model: str | None) -> Package:
     try:
         return load_registered(CHAMPION)
     except UserError as error:
-        local = project_root() / "models" / "package"
+        local = (find_root() or Path.cwd()) / "models" / "package"
         if not local.is_dir():
             raise UserError(f"{error} Nor is there a folder models/package: run `dvc repro` first.") from None
         print(f"gptmill: using models/package, because {error}", file=sys.stderr)
         return Package.load(local)
+
+
+def _plan(args: argparse.Namespace) -> None:
+    if args.device == "this":
+        from gptmill.threads import share_cores
+
+        share_cores()
+    from gptmill.plan_report import plan
+
+    print("\n".join(plan(args)))
 
 
 def _publish(args: argparse.Namespace) -> None:

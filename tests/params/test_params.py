@@ -49,7 +49,7 @@ def test_the_default_is_valid() -> None:
         ("pretrain.model.n_layer", "4", r"pretrain\.model\.n_layer: .*valid integer; found '4'"),
         ("pretrain.model.dropout", 1.5, r"pretrain\.model\.dropout: .*less than 1; found 1\.5"),
         ("pretrain.optimizer.warmup_steps", 99999, r"warmup_steps = 99999 .* must be below max_steps"),
-        ("pretrain.model.preset", "gtp1", r"pretrain\.model\.preset: .*'gpt1'; found 'gtp1'"),
+        ("pretrain.model.preset", "gtp1", r"pretrain\.model\.preset: .*'gpt1'.*found 'gtp1'"),
         ("tokenize.vocab_size", 10, r"tokenize\.vocab_size: .*greater than or equal to 300; found 10"),
         (
             "collect.sources.0.pakage",

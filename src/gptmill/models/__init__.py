@@ -79,7 +79,11 @@ def load_model(folder: str | Path) -> LanguageModel:
 
 @torch.no_grad()
 def copy_weights(source: LanguageModel, target: LanguageModel) -> None:
-    """Give `target` the weights of `source`; where its vocabulary is larger, the rows added stay as they are."""
+    """Give `target` the weights of `source`.
+
+    Where it has a larger vocabulary the rows added stay as they are; positions beyond its own are left out.
+    """
     state = target.state_dict()
     for name, weight in source.state_dict().items():
-        state[name][: len(weight)] = weight
+        rows = min(len(weight), len(state[name]))
+        state[name][:rows] = weight[:rows]

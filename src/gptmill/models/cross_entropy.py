@@ -17,7 +17,7 @@ from torch import Tensor
 
 IGNORED = -100  # a target that doesn't count
 CPU_CHUNK = 2**19  # logits in a chunk: 2 MB of fp32
-GPU_CHUNK = 2**28
+GPU_CHUNK = 2**26
 
 
 def cross_entropy(
@@ -47,7 +47,9 @@ def cross_entropy(
         weights = weights / counted.sum().clamp(min=1)
     if not torch.is_grad_enabled():
         return _chunks(hidden, head, targets, weights, vocab_size, rows, cap, False)[0].sum()
-    return _CrossEntropy.apply(hidden, head, targets, weights, vocab_size, rows, cap)  # type: ignore
+    # A compiler would unroll the many small chunks that suit a CPU, and take minutes over it.
+    apply = _CrossEntropy.apply if head.is_cuda else _uncompiled
+    return apply(hidden, head, targets, weights, vocab_size, rows, cap)  # type: ignore
 
 
 def cap_logits(logits: Tensor, cap: float) -> Tensor:
@@ -80,6 +82,11 @@ class _CrossEntropy(torch.autograd.Function):
         return d_hidden * d.to(d_hidden.dtype), d_head * d.to(d_head.dtype), None, None, None, None, None
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _uncompiled(*args: Any) -> Any:
+    return _CrossEntropy.apply(*args)  # type: ignore
+
+
 def _chunks(
     hidden: Tensor,
     head: Tensor,
@@ -92,9 +99,10 @@ def _chunks(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Weighted nats `(N,)`, and the gradients of their sum by `hidden` `(N, C)` and `head` `(V, C)`."""
     nats, d_hidden = [], []
-    d_head = torch.zeros_like(head, dtype=torch.float32) if gradients else head
+    exact = torch.promote_types(head.dtype, torch.float32)
+    d_head = torch.zeros_like(head, dtype=exact) if gradients else head
     for x, y, w in zip(*(torch.split(part, rows) for part in (hidden, targets, weights)), strict=True):
-        logits = (x @ head.T).float()
+        logits = (x @ head.T).to(exact)
         if cap:
             logits = logits.div_(cap).tanh_().mul_(cap)
         if vocab_size < len(head):

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from gptmill.models.attention import KVCache, Mask, attend, make_mask
 from gptmill.models.config import ModernConfig
+from gptmill.models.fused import queries_and_keys, relu2, rms_norm
 from gptmill.models.language_model import LanguageModel
 
-EPS = 1e-6
 THETA = 10_000.0  # RoPE's longest wavelength, in tokens over 2 pi
 
 
@@ -31,25 +31,14 @@ class RMSNorm(nn.Module):
     """Divide by the root mean square; no gain."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, (x.shape[-1],), eps=EPS)
+        return rms_norm(x)
 
 
 def rotary_tables(length: int, head_size: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines `(length, 1, D)` of each position's angles, the second half of D like the first.
-
-    The signs are NanoChat's: the pair (a, b) becomes (a cos + b sin, b cos - a sin), so the sines of the
-    second half are negative.
-    """
+    """Cosines and sines `(length, 1, D / 2)` of each position's angles."""
     frequencies = THETA ** -(torch.arange(0, head_size, 2).float() / head_size)
     angles = torch.arange(length).float()[:, None, None] * frequencies
-    cos, sin = angles.cos(), angles.sin()
-    return torch.cat((cos, cos), dim=-1), torch.cat((sin, -sin), dim=-1)
-
-
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn the pairs (i, i + D/2) of `x` `(B, T, H, D)` by their position's angles."""
-    a, b = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((b, a), dim=-1) * sin
+    return angles.cos(), angles.sin()
 
 
 class ModernAttention(nn.Module):
@@ -76,13 +65,9 @@ class ModernAttention(nn.Module):
         """The layer's output `(B, T, C)`, and its values `(B, T, H, D)` before mixing."""
         qk, v = self.qkv(x).unflatten(2, (3 * self.n_head, -1)).split((2 * self.n_head, self.n_head), dim=2)
         own_v = v
-        if self.qk_norm:
-            qk = F.rms_norm(qk, (qk.shape[-1],), eps=EPS)
-        if rotary is not None:
-            qk = rotate(qk, *rotary)
+        q, k = queries_and_keys(qk, rotary, self.qk_norm)
         if self.mix is not None and first_v is not None:
             v = torch.lerp(v, first_v, self.mix.to(v.dtype))
-        q, k = qk.chunk(2, dim=2)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
         if cache is not None:
             k, v = cache.extend(layer, k, v)
@@ -118,7 +103,7 @@ class ModernBlock(nn.Module):
 
     def mlp(self, x: Tensor) -> Tensor:
         x = self.expand(x)
-        x = F.relu(x).square() if self.relu2 else F.gelu(x, approximate="tanh")
+        x = relu2(x) if self.relu2 else F.gelu(x, approximate="tanh")
         return F.dropout(self.contract(x), self.dropout, self.training)
 
 

@@ -30,19 +30,25 @@ ENVIRONMENT = {
 }
 
 
-def project_root(start: str | Path = ".") -> Path:
-    """The folder with dvc.yaml: `start` or the nearest folder above it.
+def find_root(start: str | Path = ".") -> Path | None:
+    """The folder with dvc.yaml: `start` or the nearest folder above it; None outside any project.
 
     Not `DVC_ROOT`: in the copy that `dvc exp run --temp` works in, it still names the original.
+    """
+    here = Path(start).resolve()
+    return next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").is_file()), None)
+
+
+def project_root(start: str | Path = ".") -> Path:
+    """The same folder.
 
     Raises:
         UserError: when there is none.
     """
-    here = Path(start).resolve()
-    for folder in (here, *here.parents):
-        if (folder / "dvc.yaml").is_file():
-            return folder
-    raise UserError(f"no dvc.yaml in {here} or above it; run from the project's folder")
+    root = find_root(start)
+    if root is None:
+        raise UserError(f"no dvc.yaml in {Path(start).resolve()} or above it; run from the project's folder")
+    return root
 
 
 def store_root(root: Path) -> Path:
@@ -69,6 +75,12 @@ def absolute(uri: str, home: Path) -> str:
     """`uri` with a relative SQLite path resolved against `home`, not against where a stage happens to run."""
     path = _sqlite_path(uri)
     return f"sqlite:///{home / path}" if path is not None else uri
+
+
+def default_uri() -> str:
+    """Where models are looked for: as `tracking_uri`; with `MLFLOW_TRACKING_URI` set, outside a project too."""
+    outside = "MLFLOW_TRACKING_URI" in os.environ and find_root() is None
+    return tracking_uri(Path.cwd() if outside else project_root())
 
 
 def has_store(uri: str) -> bool:

@@ -7,7 +7,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from gptmill.errors import UserError, nearest
-from gptmill.tracking.client import connect, has_store, project_root, reason, tracking_uri
+from gptmill.tracking.client import connect, default_uri, has_store, reason
 from gptmill.tracking.package import Package
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def load_registered(model: str, uri: str | None = None) -> Package:
     Raises:
         UserError: when the server can't be reached, or has no such model.
     """
-    uri = uri or tracking_uri(project_root())
+    uri = uri or default_uri()
     if not has_store(uri):
         raise UserError(f"{model}: nothing is registered yet, {uri} does not exist.")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,16 +66,16 @@ def gather_facts(inputs: Inputs, root: Path) -> dict[str, Any]:
 def test_digest(documents: Path) -> str:
     """A hash of the ids and texts of the test split: figures on equal test data can be compared."""
     digest = hashlib.blake2b(digest_size=16)
-    rows = _read(documents, ["id", "text", "split"]).to_pylist()
-    for row in sorted((row for row in rows if row["split"] == "test"), key=lambda row: row["id"]):
-        digest.update(f"{row['id']}\0{row['text']}\0".encode())
+    for row in _rows(documents, ["id", "text", "split"]):  # sorted by id, as every out is
+        if row["split"] == "test":
+            digest.update(f"{row['id']}\0{row['text']}\0".encode())
     return digest.hexdigest()
 
 
 def training_sources(documents: Path) -> list[dict[str, Any]]:
     """Documents and UTF-8 bytes of the train split by source, licence and origin."""
     groups: dict[tuple[str, str, str], list[int]] = {}
-    for row in _read(documents, ["source", "licence", "origin", "text", "split"]).to_pylist():
+    for row in _rows(documents, ["source", "licence", "origin", "text", "split"]):
         if row["split"] == "train":
             group = groups.setdefault((row["source"], row["licence"], row["origin"]), [0, 0])
             group[0] += 1
@@ -85,9 +86,12 @@ def training_sources(documents: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _read(path: Path, columns: list[str]) -> Any:
+def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file, a batch in memory at a time."""
     import pyarrow.parquet as pq
 
     if not path.is_file():
         raise UserError(f"{path} does not exist; run `dvc repro`")
-    return pq.read_table(path, columns=columns)
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=1024, columns=columns):
+            yield from batch.to_pylist()

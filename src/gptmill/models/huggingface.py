@@ -1,0 +1,317 @@
+"""Weights to and from Hugging Face's layout (`config.json` and safetensors), without importing transformers.
+
+| preset | transformers' class | note |
+|---|---|---|
+| gpt1 | OpenAIGPTLMHeadModel | |
+| gpt2 | GPT2LMHeadModel | so an existing GPT-2 checkpoint can be the start of training |
+| modern | NanoChatForCausalLM | with the switches at their defaults; `logit_cap` may differ |
+
+There is none for gpt3 (GPT-Neo alternates dense and banded layers too, but has no biases on queries, keys and
+values) and none for lstm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from gptmill.errors import UserError
+from gptmill.models import build_model, copy_weights, load_model
+from gptmill.models.config import ModelConfig, ModernConfig
+from gptmill.models.language_model import LanguageModel
+from gptmill.outs import read_json, write_json
+
+Weights = dict[str, Tensor]
+
+# Ours: theirs. GPT-1 and GPT-2 have Conv1D layers, whose matrices are stored transposed.
+BLOCK = {
+    "attention.qkv": "attn.c_attn",
+    "attention.proj": "attn.c_proj",
+    "norm_1": "ln_1",
+    "expand": "mlp.c_fc",
+    "contract": "mlp.c_proj",
+    "norm_2": "ln_2",
+}
+CLASSES = {
+    "openai-gpt": ("gpt1", "OpenAIGPTLMHeadModel"),
+    "gpt2": ("gpt2", "GPT2LMHeadModel"),
+    "nanochat": ("modern", "NanoChatForCausalLM"),
+}
+
+
+def export(model: LanguageModel, folder: str | Path, eos_id: int | None = None) -> None:
+    """Write `model` so that transformers' `from_pretrained(folder)` reads it.
+
+    Raises:
+        UserError: for a model that transformers has no architecture for.
+    """
+    config, weights = _exporter(model.config)(model)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokens = {"bos_token_id": eos_id, "eos_token_id": eos_id, "pad_token_id": None}
+    write_json(folder / "config.json", config | tokens | {"dtype": "float32"})
+    weights = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
+    (folder / "model.safetensors").write_bytes(save(weights, metadata={"format": "pt"}))
+
+
+def load(folder: str | Path) -> LanguageModel:
+    """The model in a Hugging Face folder, on the CPU, in evaluation mode.
+
+    Raises:
+        UserError: when a file is missing, or the model is none of ours; the field that differs is named.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder} is no Hugging Face model: config.json is missing")
+    theirs = read_json(folder / "config.json")
+    kind = theirs.get("model_type")
+    if kind not in CLASSES:
+        raise UserError(f"{folder}/config.json: model_type is {kind!r}; allowed: {', '.join(CLASSES)}")
+    weights = _read_weights(folder)
+    config, state = (_import_nanochat if kind == "nanochat" else _import_gpt)(folder, theirs, weights)
+    with torch.device("meta"):
+        model = build_model(**config)
+    expected = model.state_dict()
+    for name, weight in expected.items():
+        if name not in state:
+            raise UserError(f"{folder}: the weights have no {name} (in gptmill's names)")
+        if state[name].shape != weight.shape:
+            raise UserError(
+                f"{folder}: {name} has the shape {tuple(state[name].shape)}, "
+                f"config.json asks for {tuple(weight.shape)}"
+            )
+    model = build_model(**config)
+    model.load_state_dict({name: state[name].float() for name in expected})
+    return model.eval()
+
+
+def start_from(folder: str | Path, config: ModelConfig) -> LanguageModel:
+    """A model of `config` with the weights of `folder`, a gptmill model's or a Hugging Face one.
+
+    Where the folder's model has a longer context, its first `block_size` positions are taken.
+
+    Raises:
+        UserError: when another field of the configuration differs, naming it with both values.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder} is no model: config.json is missing")
+    source = load(folder) if "model_type" in read_json(folder / "config.json") else load_model(folder)
+    found, wanted = asdict(source.config), asdict(config)
+    for name in [name for name in wanted if name not in ("dropout", "block_size")]:
+        if name in found and found[name] == wanted[name]:
+            continue
+        hint = (
+            "; the tokenizer must be the one the model was trained with"
+            if name == "vocab_size"
+            else f"; set pretrain.model to the folder's: {_shape(found)}"
+        )
+        raise UserError(f"{folder}: {name} is {found.get(name)}, and {wanted[name]} is asked for{hint}")
+    if config.preset != "lstm" and found["block_size"] < config.block_size:
+        raise UserError(
+            f"{folder}: block_size is {found['block_size']}, and {config.block_size} is asked for; "
+            "lower pretrain.model.block_size"
+        )
+    model = build_model(**wanted)
+    copy_weights(source, model)
+    return model
+
+
+def _shape(config: dict[str, Any]) -> str:
+    names = ("preset", "n_layer", "n_head", "n_embd")
+    return ", ".join(f"{name}: {config[name]}" for name in names)
+
+
+def _read_weights(folder: Path) -> Weights:
+    """All safetensors of a folder, in one file or several."""
+    index = folder / "model.safetensors.index.json"
+    names = sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else ["model.safetensors"]
+    weights: Weights = {}
+    for name in names:
+        if not (folder / name).is_file():
+            raise UserError(
+                f"{folder}: {name} is missing; weights are read from safetensors only, "
+                "never from pickles such as pytorch_model.bin"
+            )
+        weights |= load_file(folder / name)
+    return weights
+
+
+def _exporter(config: ModelConfig) -> Callable[[LanguageModel], tuple[dict[str, Any], Weights]]:
+    if config.preset in ("gpt1", "gpt2"):
+        return _export_gpt
+    if isinstance(config, ModernConfig):
+        for field in fields(ModernConfig):
+            value = getattr(config, field.name)
+            if field.name in _SWITCHES and value != field.default:
+                raise UserError(
+                    f"transformers' NanoChat has no {field.name} = {value}; "
+                    f"only a modern model with {field.name} = {field.default} can be exported"
+                )
+        return _export_nanochat
+    raise UserError(
+        f"transformers has no architecture that equals preset {config.preset}; "
+        "gpt1, gpt2 and modern can be exported"
+    )
+
+
+_SWITCHES = {field.name for field in fields(ModernConfig)} - {field.name for field in fields(ModelConfig)}
+_SWITCHES -= {"logit_cap"}
+
+
+def _export_gpt(model: LanguageModel) -> tuple[dict[str, Any], Weights]:
+    config, ours = model.config, model.state_dict()
+    first = config.preset == "gpt1"
+    weights = {
+        f"transformer.{'tokens_embed' if first else 'wte'}.weight": ours["token_embedding.weight"],
+        f"transformer.{'positions_embed' if first else 'wpe'}.weight": ours["position_embedding.weight"],
+    }
+    for layer in range(config.n_layer):
+        for our, their in BLOCK.items():
+            weight = ours[f"blocks.{layer}.{our}.weight"]
+            weights[f"transformer.h.{layer}.{their}.weight"] = weight.T if weight.ndim == 2 else weight
+            weights[f"transformer.h.{layer}.{their}.bias"] = ours[f"blocks.{layer}.{our}.bias"]
+    if not first:
+        for kind in ("weight", "bias"):
+            weights[f"transformer.ln_f.{kind}"] = ours[f"final_norm.{kind}"]
+    sizes = {name: getattr(config, name) for name in ("vocab_size", "n_layer", "n_head", "n_embd")}
+    dropout = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), config.dropout)
+    activation = {"afn": "gelu"} if first else {"activation_function": "gelu_new"}  # both are tanh-GELU
+    head = {"n_positions": config.block_size, "layer_norm_epsilon": 1e-5, "tie_word_embeddings": True}
+    kind = "openai-gpt" if first else "gpt2"
+    return {
+        "model_type": kind,
+        "architectures": [CLASSES[kind][1]],
+    } | sizes | dropout | activation | head, weights
+
+
+def _import_gpt(folder: Path, theirs: dict[str, Any], weights: Weights) -> tuple[dict[str, Any], Weights]:
+    preset = CLASSES[theirs["model_type"]][0]
+    c = theirs["n_embd"]
+    activation = ("afn", "gelu") if preset == "gpt1" else ("activation_function", "gelu_new")
+    _require(
+        folder,
+        theirs,
+        {
+            activation[0]: (activation[1], "gelu_pytorch_tanh"),
+            "layer_norm_epsilon": (1e-5,),
+            "n_inner": (None, 4 * c),
+            "scale_attn_weights": (True,),
+            "scale_attn_by_inverse_layer_idx": (False,),
+            "add_cross_attention": (False,),
+            "tie_word_embeddings": (True,),
+        },
+    )
+    weights = {name.removeprefix("transformer."): weight for name, weight in weights.items()}
+    names = ("tokens_embed", "positions_embed") if preset == "gpt1" else ("wte", "wpe")
+    state = {}
+    for our, their in zip(("token_embedding", "position_embedding"), names, strict=True):
+        state[f"{our}.weight"] = _take(folder, weights, f"{their}.weight")
+    for layer in range(theirs["n_layer"]):
+        for our, their in BLOCK.items():
+            weight = _take(folder, weights, f"h.{layer}.{their}.weight")
+            state[f"blocks.{layer}.{our}.weight"] = weight.T if weight.ndim == 2 else weight
+            state[f"blocks.{layer}.{our}.bias"] = _take(folder, weights, f"h.{layer}.{their}.bias")
+    if preset == "gpt2":
+        for kind in ("weight", "bias"):
+            state[f"final_norm.{kind}"] = _take(folder, weights, f"ln_f.{kind}")
+    config = {name: theirs[name] for name in ("vocab_size", "n_layer", "n_head", "n_embd")}
+    dropout = theirs.get("resid_pdrop", 0.0)
+    return {"preset": preset, "block_size": theirs["n_positions"], "dropout": dropout} | config, state
+
+
+def _export_nanochat(model: LanguageModel) -> tuple[dict[str, Any], Weights]:
+    config, ours = model.config, model.state_dict()
+    weights = {
+        "model.embed_tokens.weight": ours["token_embedding.weight"],
+        "lm_head.weight": ours["head.weight"],
+    }
+    for layer in range(config.n_layer):
+        block, theirs = f"blocks.{layer}", f"model.layers.{layer}"
+        for part, weight in zip("qkv", ours[f"{block}.attention.qkv.weight"].chunk(3), strict=True):
+            weights[f"{theirs}.self_attn.{part}_proj.weight"] = weight
+        weights[f"{theirs}.self_attn.o_proj.weight"] = ours[f"{block}.attention.proj.weight"]
+        weights[f"{theirs}.mlp.fc1.weight"] = ours[f"{block}.expand.weight"]
+        weights[f"{theirs}.mlp.fc2.weight"] = ours[f"{block}.contract.weight"]
+    return {
+        "model_type": "nanochat",
+        "architectures": ["NanoChatForCausalLM"],
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.n_embd,
+        "intermediate_size": 4 * config.n_embd,
+        "num_hidden_layers": config.n_layer,
+        "num_attention_heads": config.n_head,
+        "num_key_value_heads": config.n_head,
+        "max_position_embeddings": config.block_size,
+        "hidden_act": "relu2",
+        "attention_dropout": config.dropout,
+        "rms_norm_eps": 1e-6,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0},
+        "final_logit_softcapping": model.logit_cap or None,
+        "attention_bias": False,
+        "tie_word_embeddings": False,
+    }, weights
+
+
+def _import_nanochat(
+    folder: Path, theirs: dict[str, Any], weights: Weights
+) -> tuple[dict[str, Any], Weights]:
+    c = theirs["hidden_size"]
+    rope = {"rope_type": "default", "rope_theta": 10_000.0}
+    _require(
+        folder,
+        theirs,
+        {
+            "hidden_act": ("relu2",),
+            "intermediate_size": (4 * c,),
+            "num_key_value_heads": (theirs["num_attention_heads"],),
+            "rms_norm_eps": (1e-6,),
+            "rope_parameters": (rope, None),
+            "attention_bias": (False,),
+            "tie_word_embeddings": (False,),
+        },
+    )
+    take = partial(_take, folder, weights)
+    state = {
+        "token_embedding.weight": take("model.embed_tokens.weight"),
+        "head.weight": take("lm_head.weight"),
+    }
+    for layer in range(theirs["num_hidden_layers"]):
+        block, their = f"blocks.{layer}", f"model.layers.{layer}"
+        parts = [take(f"{their}.self_attn.{part}_proj.weight") for part in "qkv"]
+        state[f"{block}.attention.qkv.weight"] = torch.cat(parts)
+        state[f"{block}.attention.proj.weight"] = take(f"{their}.self_attn.o_proj.weight")
+        state[f"{block}.expand.weight"] = take(f"{their}.mlp.fc1.weight")
+        state[f"{block}.contract.weight"] = take(f"{their}.mlp.fc2.weight")
+    return {
+        "preset": "modern",
+        "vocab_size": theirs["vocab_size"],
+        "block_size": theirs["max_position_embeddings"],
+        "n_layer": theirs["num_hidden_layers"],
+        "n_head": theirs["num_attention_heads"],
+        "n_embd": c,
+        "dropout": theirs.get("attention_dropout", 0.0),
+        "logit_cap": theirs.get("final_logit_softcapping") or 0.0,
+    }, state
+
+
+def _take(folder: Path, weights: Weights, name: str) -> Tensor:
+    if name not in weights:
+        raise UserError(f"{folder}: the weights have no {name}, which config.json asks for")
+    return weights[name]
+
+
+def _require(folder: Path, theirs: dict[str, Any], allowed: dict[str, tuple[Any, ...]]) -> None:
+    """Fields that are absent have the default, which is the first value allowed."""
+    for name, values in allowed.items():
+        if name in theirs and theirs[name] not in values:
+            raise UserError(
+                f"{folder}/config.json: {name} is {theirs[name]!r}, and gptmill's model has {values[0]!r}"
+            )
