@@ -218,11 +218,12 @@ def test_parts_of_a_batch_give_what_the_whole_gives(tokens: Path, tmp_path: Path
 
 
 def test_minutes_become_steps_once(tokens: Path, tmp_path: Path) -> None:
-    first = train(tokens, tmp_path, max_steps=None, max_minutes=0.01, optimizer=UNHURRIED)["steps"]
+    timed = {"max_steps": None, "max_minutes": 0.005, "optimizer": UNHURRIED, "checkpoint_every": None}
+    first = train(tokens, tmp_path, **timed)["steps"]
     kept = tmp_path / "resume/here.steps.json"
     assert read_json(kept)["steps"] == first
     write_json(kept, read_json(kept) | {"steps": 12})
-    assert train(tokens, tmp_path, max_steps=None, max_minutes=0.01, optimizer=UNHURRIED)["steps"] == 12
+    assert train(tokens, tmp_path, **timed)["steps"] == 12
 
 
 def test_early_stop(tokens: Path, tmp_path: Path) -> None:
