@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from gptmill.params import Fraction, PositiveInt, Section
 from gptmill.params.depth import from_depth
 from gptmill.params.model import Model
 
+
+def _rate_or_auto(value: Any) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value != "auto" and not (number and math.isfinite(value) and value > 0):
+        raise ValueError(f"must be a finite number above 0, or auto; found {value!r}")
+    return float(value) if number else value
+
+
+def _count_or_auto(value: Any, least: int = 1) -> Any:
+    if value != "auto" and not (isinstance(value, int) and not isinstance(value, bool) and value >= least):
+        raise ValueError(f"must be a whole number, {least} or more, or auto; found {value!r}")
+    return value
+
+
+# One message instead of one for each member of the union.
+RateOrAuto = Annotated[float | Literal["auto"], BeforeValidator(_rate_or_auto)]
+DevicesOrAuto = Annotated[int | Literal["auto"], BeforeValidator(_count_or_auto)]
+StepsOrAuto = Annotated[int | Literal["auto"], BeforeValidator(lambda value: _count_or_auto(value, least=0))]
 Rate = Annotated[float, Field(gt=0.0)]
 LENGTHS = ("max_steps", "max_tokens", "max_epochs", "max_minutes")
 
@@ -18,12 +37,12 @@ class Optimizer(Section):
     """Which optimizer, its learning rates and their course; `auto` is what suits the preset (`RECIPES`)."""
 
     name: Literal["auto", "adamw", "muon"] = "auto"
-    learning_rate: Rate | Literal["auto"] = "auto"
-    embedding_learning_rate: Rate | Literal["auto"] = "auto"
-    matrix_learning_rate: Rate | Literal["auto"] = "auto"
+    learning_rate: RateOrAuto = "auto"
+    embedding_learning_rate: RateOrAuto = "auto"
+    matrix_learning_rate: RateOrAuto = "auto"
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.95
     schedule: Literal["auto", "cosine", "wsd"] = "auto"
-    warmup_steps: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    warmup_steps: StepsOrAuto = "auto"
     cooldown_fraction: Fraction = 0.6
     final_fraction: Fraction = 0.0
     weight_decay: Annotated[float, Field(ge=0.0)]
@@ -61,7 +80,7 @@ class Pretrain(Section):
     checkpoint_minutes: Rate | None = 5.0
     document_mask: bool = False
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
-    devices: PositiveInt | Literal["auto"]
+    devices: DevicesOrAuto
     num_nodes: PositiveInt = 1
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     precision: Literal["auto", "fp32", "bf16"]
