@@ -67,7 +67,7 @@ def test_the_default_is_valid() -> None:
         ),
         ("collect.sources.0.package", "numpy", r"collect\.sources\.0\.package: .*found 'numpy'"),
         ("collect.sources.1.name", "numpy", r"collect: sources share a name: numpy"),
-        ("pretrain.devices", 0, r"pretrain\.devices: .* equal to 1, or 'auto'; found 0"),
+        ("pretrain.devices", 0, r"pretrain\.devices: must be a whole number, 1 or more, or auto; found 0"),
         ("pretrain.optimizer.learning_rate", float("inf"), r"learning_rate: .*finite"),
         ("collect.sources", [], r"collect\.sources: .*at least 1 item"),
         ("clean.rules.n_wrds", {"min": 1}, r'"n_wrds" is no signal; did you mean "n_words"\?'),

@@ -29,9 +29,6 @@ SMALL: dict[str, Any] = {
     "finetune.tasks.provenance.max_train": 1500,
     "finetune.tasks.provenance.max_eval": 200,
     "finetune.learning_rate": 2e-3,
-    "finetune.tasks.summary_of_body.max_train": 600,
-    "finetune.tasks.same_object.max_train": 600,
-    "finetune.tasks.which_body.max_train": 300,
     "evaluate.sample_tokens": 12,
 }
 SOURCES = ("networkx", "sqlalchemy")  # the docstrings of two packages: real text, 4 MB
