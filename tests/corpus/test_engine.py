@@ -37,11 +37,11 @@ def main():
     import daft
     assert daft.get_or_infer_runner_type() == runner
     source = {"name": "s", "kind": "files", "path": texts, "licence": "MIT", "sample": 0.9}
-    for stage in ("collect", "clean", "dedupe"):
+    for stage in ("collect", "clean", "dedupe", "reports"):
         (out / stage).mkdir(parents=True)
     collect(check(Collect, {"sources": [source]}, "collect"), out / "collect")
     clean(load("clean", Clean, params), out / "collect", out / "clean")
-    dedupe(load("dedupe", Dedupe, params), 1, out / "clean/documents.parquet", out / "dedupe")
+    dedupe(load("dedupe", Dedupe, params), 1, out / "clean/documents.parquet", out / "dedupe", out / "reports")
 
 run(main)
 """

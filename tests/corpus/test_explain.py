@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import Planted, plant
 
-from gptmill.cli import main
 from gptmill.corpus.explain.diff import COMPARED, WIDTH, diff
 from gptmill.corpus.explain.lookup import find, select
 from gptmill.corpus.explain.show import lines
@@ -166,33 +167,30 @@ def test_what_is_not_there_is_told_with_the_nearest(data: Path) -> None:
         find(data, digit)
 
 
-def run(
-    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *args: str
-) -> tuple[int, str, str]:
-    monkeypatch.chdir(data.parent)
-    with pytest.raises(SystemExit) as ended:
-        main(["explain", *args])
-    printed = capsys.readouterr()
-    return ended.value.code or 0, printed.out, printed.err
+def run(data: Path, *args: str) -> tuple[int, str, str]:
+    """In a process of its own: a command leaves for good where Daft was imported, as other tests do."""
+    command = [sys.executable, "-c", "from gptmill.cli import main; main()", "explain", *args]
+    done = subprocess.run(command, cwd=data.parent, capture_output=True, text=True, timeout=120)
+    return done.returncode, done.stdout, done.stderr
 
 
-def test_the_command(data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    code, out, _ = run(data, capsys, monkeypatch, KEPT.id[:10])
+def test_the_command(data: Path) -> None:
+    code, out, _ = run(data, KEPT.id[:10])
     assert (code, out.split("\n")[0]) == (0, KEPT.id)
-    code, out, _ = run(data, capsys, monkeypatch, "pkg:a#f", "--json")
+    code, out, _ = run(data, "pkg:a#f", "--json")
     assert json.loads(out)["collect"]["licence"] == "MIT"
-    code, out, _ = run(data, capsys, monkeypatch, "file:b.txt")
+    code, out, _ = run(data, "file:b.txt")
     assert [line.split("#")[1] for line in out.splitlines()[1:]] == ["1", "2", "10"]
     assert "dropped: n_words" in out
-    code, out, _ = run(data, capsys, monkeypatch, "--reason", "near", "--limit", "5")
+    code, out, _ = run(data, "--reason", "near", "--limit", "5")
     assert out.splitlines() == [f"{NEAR.id}  dedupe near  0.640 to {KEPT.id}  file:{NEAR.id[:6]}.txt"]
-    code, out, _ = run(data, capsys, monkeypatch, "--reason", "contaminated", "--json")
+    code, out, _ = run(data, "--reason", "contaminated", "--json")
     assert [row["id"] for row in json.loads(out)] == [TOLD.id]
-    code, _, err = run(data, capsys, monkeypatch, "--reason", "nera")
+    code, _, err = run(data, "--reason", "nera")
     assert code == 1
     assert 'did you mean "near"?' in err
     assert "n_words (1)" in err
-    code, _, err = run(data, capsys, monkeypatch)
+    code, _, err = run(data)
     assert "give either an ID" in err
 
 
