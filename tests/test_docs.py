@@ -24,7 +24,7 @@ def test_figures_are_the_reports() -> None:
         f"{evaluate['test_bytes']:,} bytes",
         f"{pretrain['parameters']:,} parameters",
         f"{pretrain['tokens']:,} tokens",
-        f"| {task['accuracy']:.3f} | {task['majority_accuracy']:.3f} |",
+        f"| {task['score']:.3f} | {task['score_low']:.3f} to {task['score_high']:.3f} | {task['baseline']:.3f} |",
     ):
         assert figure in README, figure
 
