@@ -12,14 +12,14 @@ import torch.nn.functional as F
 from gptmill.evaluation.statistics import Array
 
 if TYPE_CHECKING:
-    from gptmill.models.gpt import GPT
+    from gptmill.models.language_model import LanguageModel
     from gptmill.tokens.tokenizer import Tokenizer
 
 TOKENS = 8192  # read at once
 
 
 @torch.no_grad()
-def document_nats(model: GPT, tokenizer: Tokenizer, texts: Iterable[str]) -> Array:
+def document_nats(model: LanguageModel, tokenizer: Tokenizer, texts: Iterable[str]) -> Array:
     """The nats of each text, `(n,)`; end-of-text tokens apart.
 
     The texts stand one after the other in one stream, cut into windows of `block_size` that don't overlap,
@@ -36,7 +36,7 @@ def document_nats(model: GPT, tokenizer: Tokenizer, texts: Iterable[str]) -> Arr
 
 
 def _token_nats(
-    model: GPT, inputs: np.ndarray[Any, np.dtype[np.int64]], targets: np.ndarray[Any, np.dtype[np.int64]]
+    model: LanguageModel, inputs: np.ndarray[Any, np.dtype[np.int64]], targets: np.ndarray[Any, np.dtype[np.int64]]
 ) -> Array:
     """The nats of each target, `(time,)`; the last window may be shorter."""
     block_size = model.config.block_size
