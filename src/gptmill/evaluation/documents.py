@@ -36,7 +36,9 @@ def document_nats(model: LanguageModel, tokenizer: Tokenizer, texts: Iterable[st
 
 
 def _token_nats(
-    model: LanguageModel, inputs: np.ndarray[Any, np.dtype[np.int64]], targets: np.ndarray[Any, np.dtype[np.int64]]
+    model: LanguageModel,
+    inputs: np.ndarray[Any, np.dtype[np.int64]],
+    targets: np.ndarray[Any, np.dtype[np.int64]],
 ) -> Array:
     """The nats of each target, `(time,)`; the last window may be shorter."""
     block_size = model.config.block_size
