@@ -182,7 +182,8 @@ def ours_child(task: dict[str, Any]) -> None:
             if "train_loss" in metrics:
                 clock[step] = time.time()
 
-        pretrain(params, task["seed"], tokens, out / "model", out / "reports", out / "resume", observe)
+        folders = [out / name for name in ("model", "reports", "speed", "resume")]
+        pretrain(params, task["seed"], tokens, *folders, observe)
     first, last = min(step for step in clock if step >= SKIPPED), max(clock)
     seconds = (clock[last] - clock[first]) / (last - first)
     windows = [(clock[b] - clock[a]) / (b - a) for a, b in itertools.pairwise(sorted(clock)) if a >= first]

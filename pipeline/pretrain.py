@@ -26,7 +26,16 @@ def main() -> None:
         tracked_run("pretrain", inputs) as observer,
         new_outs("models/pretrain", "reports/pretrain") as (model, reports),
     ):
-        pretrain(params, seed, Path("data/tokens"), model, reports, resume, observer.log_metrics)
+        pretrain(
+            params,
+            seed,
+            Path("data/tokens"),
+            model_out=model,
+            reports_out=reports,
+            speed_out=Path(".gptmill/pretrain"),
+            resume=resume,
+            observe=observer.log_metrics,
+        )
     shutil.rmtree(resume, ignore_errors=True)
 
 

@@ -91,7 +91,7 @@ def test_a_model_that_fits_and_one_that_does_not() -> None:
     check_fits(model, 50_257, sequences=most, available=16 * GIB)
     with pytest.raises(UserError, match=f"micro_batch_size = {most}"):
         check_fits(model, 50_257, sequences=most + 1, available=16 * GIB)
-    with pytest.raises(UserError, match="activation checkpointing with micro_batch_size"):
+    with pytest.raises(UserError, match="activation_checkpointing: true with micro_batch_size"):
         check_fits(Model(preset="gpt2", size="1.5B"), 50_257, sequences=1, available=27 * GIB, bf16=False)
     with pytest.raises(UserError, match="Not even one sequence fits"):
         check_fits(Model(preset="gpt3", size="175B"), 50_257, sequences=1, available=80 * GIB)

@@ -147,7 +147,7 @@ def check_fits(
     if fits[activation_checkpointing]:
         advice = f"What fits: micro_batch_size = {fits[activation_checkpointing]}"
     elif fits[True]:
-        advice = f"What fits: activation checkpointing with micro_batch_size = {fits[True]}"
+        advice = f"What fits: activation_checkpointing: true with micro_batch_size = {fits[True]}"
     else:
         advice = (
             f"Not even one sequence fits, for weights, gradients and optimizer alone need {fixed / GIB:.1f} GiB: "

@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gptmill.errors import UserError
-from gptmill.models import build_model, save_model
-from gptmill.models.config import make_config
-from gptmill.models.huggingface import export, load, start_from
+from gptmill.models import build_model
+from gptmill.models.huggingface import export, load
 from gptmill.models.language_model import LanguageModel
 from gptmill.outs import read_json, write_json
 
@@ -124,34 +123,3 @@ def test_what_transformers_has_no_architecture_for(tmp_path: Path) -> None:
         export(make("gpt3"), tmp_path)
     with pytest.raises(UserError, match="NanoChat has no qk_norm = False"):
         export(make("modern", qk_norm=False), tmp_path)
-
-
-def test_starting_from_a_folder(tokens: Tensor, tmp_path: Path) -> None:
-    model = make("gpt2")
-    export(model, tmp_path / "theirs")
-    (tmp_path / "ours").mkdir()
-    save_model(model, tmp_path / "ours")
-    config = make_config("gpt2", **(SIZES | {"block_size": 20, "dropout": 0.1}))
-    for folder in ("theirs", "ours"):
-        started = start_from(tmp_path / folder, config).eval()
-        assert started.config == config
-        assert torch.equal(started(tokens), model(tokens))
-
-
-@pytest.mark.parametrize(
-    ("preset", "change", "message"),
-    [
-        ("gpt2", {"vocab_size": 98}, "vocab_size is 97, and 98 is asked for; the tokenizer must be the one"),
-        ("gpt2", {"n_layer": 4}, "n_layer is 3, and 4 is asked for; set pretrain.model to .* n_layer: 3"),
-        ("gpt1", {}, "preset is gpt2, and gpt1 is asked for"),
-        ("gpt2", {"block_size": 48}, "block_size is 24, and 48 is asked for"),
-    ],
-)
-def test_another_architecture_is_named(
-    preset: str, change: dict[str, int], message: str, tmp_path: Path
-) -> None:
-    export(make("gpt2"), tmp_path)
-    with pytest.raises(UserError, match=message):
-        start_from(tmp_path, make_config(preset, **(SIZES | change)))
-    with pytest.raises(UserError, match=r"is no model: config\.json is missing"):
-        start_from(tmp_path / "nowhere", make_config(preset, **SIZES))

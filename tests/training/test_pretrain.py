@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from gptmill.errors import UserError
 from gptmill.outs import read_json, write_json
@@ -61,7 +62,7 @@ def main():
     for name in ("model", "reports"):
         (out / name).mkdir(parents=True, exist_ok=True)
     params = Pretrain.model_validate(json.loads(sys.argv[4]))
-    pretrain(params, 3, tokens, out / "model", out / "reports", out / "resume", observe)
+    pretrain(params, 3, tokens, out / "model", out / "reports", out / "speed", out / "resume", observe)
 
 run(main)
 """
@@ -157,12 +158,12 @@ def ignore(_metrics: dict[str, float], _step: int) -> None:
 
 
 def test_divergence_is_an_error_and_not_a_model(tokens: Path, tmp_path: Path) -> None:
-    wild = PARAMS | {"optimizer": PARAMS["optimizer"] | {"learning_rate": 1e30, "grad_clip": 0.0}}
+    wild = {"optimizer": PARAMS["optimizer"] | {"learning_rate": 1e30, "grad_clip": 0.0}}
     with pytest.raises(
         UserError, match=r"the (training loss|gradient's norm) is (nan|inf) at step \d+.*learning_rate"
     ):
-        pretrain(Pretrain.model_validate(wild), 3, tokens, tmp_path, tmp_path, tmp_path / "r", ignore)
-    assert not (tmp_path / "model.safetensors").exists()
+        train(tokens, tmp_path, **wild)
+    assert not (tmp_path / "model/model.safetensors").exists()
 
 
 def test_two_devices_give_the_curve_of_one(tokens: Path, tmp_path: Path) -> None:
@@ -199,7 +200,7 @@ def train(tokens: Path, out: Path, **changes: Any) -> dict[str, Any]:
     for name in ("model", "reports"):
         (out / name).mkdir(parents=True, exist_ok=True)
     params = Pretrain.model_validate(PARAMS | changes)
-    pretrain(params, 3, tokens, out / "model", out / "reports", out / "resume/here", ignore)
+    pretrain(params, 3, tokens, out / "model", out / "reports", out / "speed", out / "resume/here", ignore)
     return dict(read_json(out / "reports/metrics.json"))
 
 
@@ -298,3 +299,53 @@ def test_a_cut_shard_is_named(tokens: Path, tmp_path: Path) -> None:
 def test_less_text_than_a_batch(tokens: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"374 sequences of .* fewer than one batch of 400"):
         train(tokens, tmp_path, batch_size=400)
+
+
+def test_starts_from_another_model(tmp_path: Path) -> None:
+    """With nothing learned the model still has the loss of the one it came from."""
+    from gptmill.models import build_model, save_model
+    from gptmill.models.loss import stream_loss
+    from gptmill.tokens.shards import TokenStream
+    from gptmill.tokens.tokenizer import train_tokenizer
+
+    folder = tmp_path / "tokens"
+    folder.mkdir()
+    (folder / "tokenizer.model").write_bytes(train_tokenizer(["one two three four"] * 9, 275, "bpe", 1.0))
+    for split in ("train", "validation"):
+        np.arange(2000, dtype="<u2").__mod__(270).tofile(folder / f"{split}-00000.bin")
+    splits = {split: {"shards": 1, "bytes": 1000} for split in ("train", "validation")}
+    write_json(folder / "meta.json", {"vocab_size": 275, "eos_id": 1, "dtype": "<u2", "splits": splits})
+
+    model = build_model(vocab_size=275, **Pretrain.model_validate(PARAMS).model.arguments())
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    (tmp_path / "first").mkdir()
+    save_model(model, tmp_path / "first")
+    nothing = UNHURRIED | {
+        "matrix_learning_rate": 1e-12,
+        "embedding_learning_rate": 1e-12,
+        "learning_rate": 1e-12,
+    }
+    metrics = train(
+        folder,
+        tmp_path,
+        init_from=str(tmp_path / "first"),
+        max_steps=2,
+        optimizer=nothing | {"weight_decay": 0},
+    )
+    expected = stream_loss(model.eval(), TokenStream(folder, "validation"), 8)
+    assert metrics["val_loss"] == pytest.approx(expected.per_token, rel=1e-6)
+
+
+def test_a_model_too_large_is_refused_with_what_would_fit(tokens: Path, tmp_path: Path) -> None:
+    huge = PARAMS["model"] | {"n_layer": 100, "n_embd": 32768}
+    with pytest.raises(UserError, match=r"too large for this device: .* need about .* GiB, and it has"):
+        train(tokens, tmp_path, model=huge)
+
+
+def test_the_speed_is_kept_beside_the_outs(whole: Path) -> None:
+    rows = np.genfromtxt(whole / "speed/speed.csv", delimiter=",", names=True)
+    assert rows["step"].tolist() == [*range(7, 60, 7), 60]
+    assert (rows["tokens_per_second"] > 0).all()
+    assert (rows["mfu"] > 0).all()
+    assert (whole / "speed/speed.png").stat().st_size > 5000

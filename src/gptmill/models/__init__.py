@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -75,15 +74,3 @@ def load_model(folder: str | Path) -> LanguageModel:
     model = build_model(**read_json(folder / "config.json"))
     model.load_state_dict(load_file(folder / "model.safetensors"))
     return model.eval()
-
-
-@torch.no_grad()
-def copy_weights(source: LanguageModel, target: LanguageModel) -> None:
-    """Give `target` the weights of `source`.
-
-    Where it has a larger vocabulary the rows added stay as they are; positions beyond its own are left out.
-    """
-    state = target.state_dict()
-    for name, weight in source.state_dict().items():
-        rows = min(len(weight), len(state[name]))
-        state[name][:rows] = weight[:rows]

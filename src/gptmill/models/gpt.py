@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from gptmill.models.attention import Attention, KVCache, Mask, make_mask
 from gptmill.models.config import GPT3Config, ModelConfig
+from gptmill.models.fused import gelu
 from gptmill.models.language_model import LanguageModel
 
 
@@ -51,7 +52,7 @@ class Block(nn.Module):
         return x + self.mlp(self.norm_2(x))
 
     def mlp(self, x: Tensor) -> Tensor:
-        x = self.contract(F.gelu(self.expand(x), approximate="tanh"))
+        x = self.contract(gelu(self.expand(x)))
         return F.dropout(x, self.dropout, self.training)
 
 

@@ -13,7 +13,7 @@ values) and none for lstm.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from gptmill.errors import UserError
-from gptmill.models import build_model, copy_weights, load_model
+from gptmill.models import build_model
 from gptmill.models.config import ModelConfig, ModernConfig
 from gptmill.models.language_model import LanguageModel
 from gptmill.outs import read_json, write_json
@@ -90,43 +90,6 @@ def load(folder: str | Path) -> LanguageModel:
     model = build_model(**config)
     model.load_state_dict({name: state[name].float() for name in expected})
     return model.eval()
-
-
-def start_from(folder: str | Path, config: ModelConfig) -> LanguageModel:
-    """A model of `config` with the weights of `folder`, a gptmill model's or a Hugging Face one.
-
-    Where the folder's model has a longer context, its first `block_size` positions are taken.
-
-    Raises:
-        UserError: when another field of the configuration differs, naming it with both values.
-    """
-    folder = Path(folder)
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} is no model: config.json is missing")
-    source = load(folder) if "model_type" in read_json(folder / "config.json") else load_model(folder)
-    found, wanted = asdict(source.config), asdict(config)
-    for name in [name for name in wanted if name not in ("dropout", "block_size")]:
-        if name in found and found[name] == wanted[name]:
-            continue
-        hint = (
-            "; the tokenizer must be the one the model was trained with"
-            if name == "vocab_size"
-            else f"; set pretrain.model to the folder's: {_shape(found)}"
-        )
-        raise UserError(f"{folder}: {name} is {found.get(name)}, and {wanted[name]} is asked for{hint}")
-    if config.preset != "lstm" and found["block_size"] < config.block_size:
-        raise UserError(
-            f"{folder}: block_size is {found['block_size']}, and {config.block_size} is asked for; "
-            "lower pretrain.model.block_size"
-        )
-    model = build_model(**wanted)
-    copy_weights(source, model)
-    return model
-
-
-def _shape(config: dict[str, Any]) -> str:
-    names = ("preset", "n_layer", "n_head", "n_embd")
-    return ", ".join(f"{name}: {config[name]}" for name in names)
 
 
 def _read_weights(folder: Path) -> Weights:

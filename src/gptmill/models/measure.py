@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import torch
 
@@ -37,9 +38,17 @@ def measure(model: Model, vocab_size: int) -> tuple[float, int, bool, str]:
             torch.cuda.synchronize()
         best = min(best, time.perf_counter() - start)
     flops = flops_per_token(shallow, vocab_size) * tokens.numel() / best
-    if cuda:
-        properties = torch.cuda.get_device_properties(device)
-        return flops, properties.total_memory, True, properties.name
+    name = torch.cuda.get_device_name(device) if cuda else f"this CPU, {torch.get_num_threads()} threads"
+    return flops, total_memory(device), cuda, name
+
+
+def total_memory(device: torch.device) -> int:
+    """Bytes that the device has; for the CPU this machine's, or less where a container may take less."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
     import psutil
 
-    return flops, psutil.virtual_memory().total, False, f"this CPU, {torch.get_num_threads()} threads"
+    limit = Path("/sys/fs/cgroup/memory.max")
+    allowed = limit.read_text().strip() if limit.is_file() else "max"
+    total = int(psutil.virtual_memory().total)
+    return min(total, int(allowed)) if allowed.isdigit() else total

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from gptmill.models.attention import KVCache, Mask, attend, make_mask
 from gptmill.models.config import ModernConfig
-from gptmill.models.fused import queries_and_keys, relu2, rms_norm
+from gptmill.models.fused import gelu, queries_and_keys, relu2, rms_norm
 from gptmill.models.language_model import LanguageModel
 
 THETA = 10_000.0  # RoPE's longest wavelength, in tokens over 2 pi
@@ -103,7 +103,7 @@ class ModernBlock(nn.Module):
 
     def mlp(self, x: Tensor) -> Tensor:
         x = self.expand(x)
-        x = relu2(x) if self.relu2 else F.gelu(x, approximate="tanh")
+        x = relu2(x) if self.relu2 else gelu(x)
         return F.dropout(self.contract(x), self.dropout, self.training)
 
 

@@ -79,6 +79,8 @@ class Pretrain(Section):
     checkpoint_every: PositiveInt | None = None
     checkpoint_minutes: Rate | None = 5.0
     document_mask: bool = False
+    activation_checkpointing: bool = False
+    init_from: Annotated[str, Field(min_length=1)] | None = None  # a model's folder
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
     devices: DevicesOrAuto
     num_nodes: PositiveInt = 1

@@ -151,7 +151,16 @@ def _loader(
     if not (folder / "model").is_dir():
         with new_outs(folder / "model", folder / "reports") as (model, reports):
             print(f"pretraining: {variant.name}", flush=True)
-            pretrain(params, base["seed"], tokens, model, reports, folder / "resume", lambda _m, _s: None)
+            pretrain(
+                params,
+                base["seed"],
+                tokens,
+                model,
+                reports,
+                folder / "speed",
+                folder / "resume",
+                lambda _m, _s: None,
+            )
     return lambda: load_model(folder / "model")
 
 

@@ -22,7 +22,7 @@ from gptmill.tasks.scores import report, truth
 from gptmill.tasks.training import Array, Finetuning, Observe, Progress, Rows, predict
 from gptmill.tokens.tokenizer import Tokenizer
 from gptmill.training.curves import write_curve
-from gptmill.training.lightning import make_trainer
+from gptmill.training.lightning import device_key, make_trainer
 from gptmill.training.resume import Resume
 
 EVALUATED = ("dev", "test")
@@ -74,7 +74,7 @@ def finetune(
             load=load,
             encode=tokenizer.encode,
             label=name if params.seeds == 1 else f"{name}, seed {seed + number}",
-            resume=resume / str(seed + number),
+            resume=resume / device_key(params.accelerator, 1) / str(seed + number),
             observe=observe if number == 0 else lambda _metrics, _step: None,
         )
         if number == 0:

@@ -38,6 +38,16 @@ class Tokenizer:
         """The tokenizer in a SentencePiece model file."""
         return cls(Path(path).read_bytes())
 
+    def pieces(self) -> list[bytes]:
+        """The UTF-8 text, or the byte, that each token stands for; special tokens have their name."""
+        return [self._text(self._processor.id_to_piece(i)) for i in range(self.vocab_size)]
+
+    @staticmethod
+    def _text(piece: str) -> bytes:
+        if byte := re.fullmatch(r"<0x([0-9A-F]{2})>", piece):
+            return bytes.fromhex(byte[1])
+        return piece.replace(SPACE_MARK, " ").encode("utf-8")
+
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`, without any special token."""
         if SPACE_MARK not in text:

@@ -16,6 +16,7 @@ from gptmill.outs import read_json, write_json
 from gptmill.params.pretrain import Pretrain
 from gptmill.params.recipes import settle
 from gptmill.tokens.shards import TokenStream
+from gptmill.training.cores import cores_of
 from gptmill.training.data import Batches
 from gptmill.training.lightning import compiles, root_device, uses_bf16
 from gptmill.training.module import make_optimizer
@@ -67,11 +68,13 @@ def total_steps(
 
 def seconds_per_step(params: Pretrain, seed: int, train: TokenStream) -> float:
     """Wall seconds of a training step, timed on a model that is thrown away afterwards."""
-    device = root_device(params)
+    device = root_device(params.accelerator)
     model = build_model(vocab_size=train.vocab_size, **params.model.arguments()).to(device)
-    if compiles(params):
+    model.activation_checkpointing = params.activation_checkpointing
+    if compiles(params.accelerator, params.compile):
         model.compile()
     optimizer = make_optimizer(model, params, settle(params.optimizer, params.model, 1000))
+    cores = cores_of(params)
     batches = iter(
         Batches(
             train, block_size=params.model.block_size, batch_size=params.sequences, seed=seed, max_steps=10**9
@@ -90,6 +93,7 @@ def seconds_per_step(params: Pretrain, seed: int, train: TokenStream) -> float:
                 grad_clip=params.optimizer.grad_clip,
                 micro_batch_size=params.micro_batch_size,
                 mask_from_eos=train.eos_id if params.document_mask else None,
+                cores=cores,
             )
         float(loss)  # waits for the device
 

@@ -5,26 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 
 from gptmill.errors import UserError
-
-
-class Placement(Protocol):
-    """Where to train, as `params.pretrain` has it."""
-
-    @property
-    def accelerator(self) -> str: ...
-    @property
-    def devices(self) -> str | int: ...
-    @property
-    def num_nodes(self) -> int: ...
-    @property
-    def compile(self) -> bool | str: ...
 
 
 def make_trainer(
@@ -79,41 +66,37 @@ def _strategy(strategy: str, accelerator: str, devices: str | int, num_nodes: in
         return strategy
     from lightning.pytorch.strategies import ModelParallelStrategy
 
-    count = device_count(accelerator, devices) * num_nodes
+    count = device_count(accelerator, devices, num_nodes)
     return ModelParallelStrategy(
         data_parallel_size=count, tensor_parallel_size=1, save_distributed_checkpoint=False
     )
 
 
-def device_count(accelerator: str, devices: str | int) -> int:
-    """Devices on this machine that a training uses."""
-    if devices != "auto":
-        return int(devices)
-    return torch.cuda.device_count() if _on_gpu(accelerator) else 1
+def device_count(accelerator: str, devices: str | int, num_nodes: int = 1) -> int:
+    """Devices that a training uses, over all hosts."""
+    if devices == "auto":
+        devices = torch.cuda.device_count() if _on_gpu(accelerator) else 1
+    return int(devices) * num_nodes
 
 
-def device_key(place: Placement) -> str:
+def device_key(accelerator: str, count: int) -> str:
     """A folder name for the kind and number of devices: state made on others would not give the same bits.
 
     On CPUs the number of threads counts as well: it decides the order of sums.
     """
-    kind = (
-        torch.cuda.get_device_name()
-        if _on_gpu(place.accelerator)
-        else f"cpu-{torch.get_num_threads()}-threads"
-    )
-    count = device_count(place.accelerator, place.devices) * place.num_nodes
+    on_gpu = _on_gpu(accelerator)
+    kind = torch.cuda.get_device_name() if on_gpu else f"cpu-{torch.get_num_threads()}-threads"
     return re.sub(r"[^A-Za-z0-9]+", "-", f"{kind}-x{count}-torch-{torch.__version__}")
 
 
-def root_device(place: Placement) -> torch.device:
+def root_device(accelerator: str) -> torch.device:
     """The device of a training in one process."""
-    return torch.device("cuda" if _on_gpu(place.accelerator) else "cpu")
+    return torch.device("cuda" if _on_gpu(accelerator) else "cpu")
 
 
-def compiles(place: Placement) -> bool:
+def compiles(accelerator: str, compile: bool | str) -> bool:
     """`auto` compiles on GPUs; on CPUs the minute it takes is won back in long runs only."""
-    return _on_gpu(place.accelerator) if place.compile == "auto" else bool(place.compile)
+    return _on_gpu(accelerator) if compile == "auto" else bool(compile)
 
 
 def _on_gpu(accelerator: str) -> bool:

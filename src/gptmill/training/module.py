@@ -15,6 +15,7 @@ from gptmill.models.language_model import LanguageModel
 from gptmill.params.pretrain import Pretrain
 from gptmill.params.recipes import Rates, settle
 from gptmill.tokens.shards import TokenStream
+from gptmill.training.cores import cores_of
 from gptmill.training.data import Batches
 from gptmill.training.optimizer import adamw, muon, warmup_cosine, warmup_stable_decay
 from gptmill.training.step import train_step
@@ -31,6 +32,7 @@ class Pretraining(LightningModule):
         self.model, self.params, self.seed, self.train_stream = model, params, seed, train
         self.max_steps = max_steps
         self.rates = settle(params.optimizer, params.model, max_steps)
+        self.cores = cores_of(params)
 
     def configure_model(self) -> None:
         """With FSDP each block, and then the rest, is sharded over the devices (PyTorch's FSDP2)."""
@@ -56,6 +58,7 @@ class Pretraining(LightningModule):
             mask_from_eos=self.train_stream.eos_id if p.document_mask else None,
             backward=self.manual_backward,
             no_sync=self._no_sync,
+            cores=self.cores,
         )
         return {"loss": loss, "grad_norm": norm}
 

@@ -9,17 +9,30 @@ from lightning.pytorch import Trainer, seed_everything
 
 from gptmill.errors import UserError
 from gptmill.models import build_model, save_model
+from gptmill.models.config import make_config
+from gptmill.models.language_model import LanguageModel
 from gptmill.models.loss import stream_loss, unigram_loss
+from gptmill.models.measure import total_memory
+from gptmill.models.start import start_from
 from gptmill.outs import write_json
 from gptmill.params.pretrain import Pretrain
 from gptmill.params.recipes import settle
+from gptmill.planning import check_fits
 from gptmill.tokens.shards import TokenStream
+from gptmill.tokens.tokenizer import Tokenizer
 from gptmill.training.checkpoints import prune
-from gptmill.training.curves import draw_losses, write_curve
+from gptmill.training.curves import draw_losses, draw_speed, write_curve
 from gptmill.training.data import Batches, count_windows, documents_in
 from gptmill.training.guards import diverged
 from gptmill.training.length import seconds_per_step, total_steps
-from gptmill.training.lightning import compiles, device_key, make_trainer
+from gptmill.training.lightning import (
+    compiles,
+    device_count,
+    device_key,
+    make_trainer,
+    root_device,
+    uses_bf16,
+)
 from gptmill.training.module import Pretraining
 from gptmill.training.recording import Observe, Recording
 from gptmill.training.resume import Resume
@@ -31,12 +44,14 @@ def pretrain(
     tokens: Path,
     model_out: Path,
     reports_out: Path,
+    speed_out: Path,
     resume: Path,
     observe: Observe,
 ) -> None:
     """Train on `tokens` and write the model (`model_out`), figures and curves (`reports_out`).
 
     Args:
+        speed_out: gets what depends on the clock, which is no out: tokens/s, MFU and memory over the steps.
         resume: folder for the state of an unfinished run with the same fingerprint; the caller removes it
             once the outs are in place. Its siblings, left by runs that were given up, are pruned.
         observe: told metrics by name and step; must not raise.
@@ -47,6 +62,7 @@ def pretrain(
     """
     train, validation = TokenStream(tokens, "train"), TokenStream(tokens, "validation")
     n_windows = count_windows(train, params.model.block_size, params.sequences)
+    _fits_the_device(params, train.vocab_size)
     prune(resume.parent, keep=resume)
 
     max_steps = total_steps(
@@ -55,14 +71,15 @@ def pretrain(
         measured=resume.with_name(f"{resume.name}.steps.json"),
         seconds_per_step=lambda: seconds_per_step(params, seed, train),
     )
-    _fits(params, max_steps)
+    _fits_the_length(params, max_steps)
 
     seed_everything(seed, workers=True, verbose=False)
-    model = build_model(vocab_size=train.vocab_size, **params.model.arguments())
-    if compiles(params):
+    model = _new_model(params, train.vocab_size, tokens)
+    if compiles(params.accelerator, params.compile):
         model.compile()
     module = Pretraining(model, params, seed, train, max_steps)
-    folder = resume / device_key(params)
+    n_devices = device_count(params.accelerator, params.devices, params.num_nodes)
+    folder = resume / device_key(params.accelerator, n_devices)
 
     def not_finite(what: str, value: float, step: int) -> UserError:
         batches = Batches(
@@ -94,6 +111,10 @@ def pretrain(
         print(f"going on from {checkpoint}")
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     _finish(trainer, module, recording, validation, n_windows, model_out, reports_out)
+    if trainer.is_global_zero:
+        speed_out.mkdir(parents=True, exist_ok=True)
+        write_curve(recording.speed, speed_out / "speed.csv")
+        draw_speed(recording.speed, speed_out / "speed.png")
 
 
 def _finish(
@@ -139,7 +160,34 @@ def _finish(
     draw_losses(recording.train, recording.validation, unigram.per_token, reports_out / "losses.png")
 
 
-def _fits(params: Pretrain, max_steps: int) -> None:
+def _new_model(params: Pretrain, vocab_size: int, tokens: Path) -> LanguageModel:
+    arguments = params.model.arguments()
+    if params.init_from is None:
+        model = build_model(vocab_size=vocab_size, **arguments)
+    else:
+        pieces = Tokenizer.load(tokens / "tokenizer.model").pieces()
+        model = start_from(params.init_from, make_config(vocab_size=vocab_size, **arguments), pieces)
+    model.activation_checkpointing = params.activation_checkpointing
+    return model
+
+
+def _fits_the_device(params: Pretrain, vocab_size: int) -> None:
+    if params.strategy == "fsdp":  # spreads the model over the devices
+        return
+    n_devices = device_count(params.accelerator, params.devices, params.num_nodes)
+    share = max(1, params.sequences // n_devices)
+    check_fits(
+        params.model,
+        vocab_size,
+        sequences=min(params.micro_batch_size or share, share),
+        available=total_memory(root_device(params.accelerator)),
+        optimizer=settle(params.optimizer, params.model, steps=1).name,
+        bf16=uses_bf16(params.accelerator, params.precision),
+        activation_checkpointing=params.activation_checkpointing,
+    )
+
+
+def _fits_the_length(params: Pretrain, max_steps: int) -> None:
     """What can be known only once `auto` and the number of steps are settled."""
     rates = settle(params.optimizer, params.model, max_steps)
     if rates.warmup_steps >= max_steps:

@@ -24,7 +24,7 @@ Diverged = Callable[[str, float, int], UserError]  # what is not finite, its val
 
 
 class Recording(Callback):
-    """Losses and gradients over the steps. What depends on the clock goes to the observer only.
+    """Losses and gradients over the steps. What depends on the clock is kept apart, in `speed`.
 
     Values stay on a GPU and are read every `log_every` steps: reading each would make the GPU wait, and
     `self.log` at each step costs more than a small model's forward pass.
@@ -38,6 +38,7 @@ class Recording(Callback):
         # step, train_loss and grad_norm (means since the row before), learning_rate
         self.train: list[dict[str, float]] = []
         self.validation: list[dict[str, float]] = []  # step, val_loss, val_bits_per_byte
+        self.speed: list[dict[str, float]] = []  # step, tokens_per_second, memory_mb, mfu where it's known
         self.spikes = Spikes()
         self._unread: list[tuple[Tensor, Tensor]] = []  # loss and gradient norm of steps not yet checked
         self._seen: list[tuple[float, float]] = []  # of steps checked, since the last row
@@ -127,6 +128,7 @@ class Recording(Callback):
         }
         if self._peak:
             figures["mfu"] = self._flops / seconds / self._peak
+        self.speed.append({"step": step} | figures)
         self.observe(figures, step)
 
     def _evaluate(self, trainer: Trainer, module: Any, step: int) -> None:
@@ -165,11 +167,13 @@ class Recording(Callback):
         return {
             "train": self.train,
             "validation": self.validation,
+            "speed": self.speed,
             "seen": self._seen,
             "spikes": self.spikes.state_dict(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.train, self.validation = state_dict["train"], state_dict["validation"]
+        self.speed = state_dict["speed"]
         self._seen = [tuple(pair) for pair in state_dict["seen"]]
         self.spikes.load_state_dict(state_dict["spikes"])

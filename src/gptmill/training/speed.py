@@ -7,28 +7,8 @@ import time
 
 import torch
 
+from gptmill.devices import lookup
 from gptmill.models.config import ModelConfig
-
-# Dense bf16 peaks, FLOP/s, from the makers' data sheets; the first name that the device's holds counts.
-PEAKS = (
-    ("B200", 2250e12),
-    ("H200", 989e12),
-    ("H100 PCIe", 756e12),
-    ("H100 NVL", 835e12),
-    ("H100", 989e12),
-    ("GH200", 989e12),
-    ("A100", 312e12),
-    ("A800", 312e12),
-    ("L40S", 362e12),
-    ("L40", 181e12),
-    ("L4", 121e12),
-    ("A10G", 70e12),
-    ("A10", 125e12),
-    ("RTX 6000 Ada", 364e12),
-    ("RTX 5090", 209e12),
-    ("RTX 4090", 165e12),
-    ("RTX 3090", 71e12),
-)
 
 
 def flops_per_token(parameters: int, config: ModelConfig) -> float:
@@ -45,8 +25,8 @@ def peak_flops(device: torch.device, bf16: bool) -> float | None:
         return _measured()
     if device.type != "cuda" or not bf16:
         return None
-    name = torch.cuda.get_device_name(device)
-    return next((peak for part, peak in PEAKS if part in name), None)
+    found = lookup(torch.cuda.get_device_name(device))
+    return found.flops if found else None
 
 
 def _measured(size: int = 768, seconds: float = 0.1) -> float:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gptmill.models.attention import document_ids
+from gptmill.training.cores import Cores
 
 
 def train_step(
@@ -23,6 +24,7 @@ def train_step(
     mask_from_eos: int | None = None,
     backward: Callable[[Tensor], None] = Tensor.backward,
     no_sync: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    cores: Cores | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The batch's mean loss in nats a token and the gradient's norm before clipping, both on the device.
 
@@ -35,20 +37,27 @@ def train_step(
         no_sync: stands around the backward pass of all parts but the last; several devices then exchange
             their gradients once a step.
     """
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
     tokens = batch.shape[0] * (batch.shape[1] - 1)
+
+    def loss_of(rows: Tensor) -> Tensor:
+        x, y = rows[:, :-1], rows[:, 1:]
+        documents = None if mask_from_eos is None else document_ids(x, mask_from_eos)
+        if len(rows) == len(batch):
+            return model.loss(x, y, documents=documents)  # type: ignore[no-any-return]
+        return model.loss(x, y, documents=documents, reduction="sum") / tokens  # type: ignore[no-any-return]
+
     parts = torch.split(batch, micro_batch_size or len(batch))
     losses = []
     for i, part in enumerate(parts):
-        x, y = part[:, :-1], part[:, 1:]
-        documents = None if mask_from_eos is None else document_ids(x, mask_from_eos)
+        if cores is not None:
+            losses += cores.backward(loss_of, part, weights)
+            continue
         with no_sync() if i + 1 < len(parts) else nullcontext():
-            if len(parts) == 1:
-                loss = model.loss(x, y, documents=documents)
-            else:
-                loss = model.loss(x, y, documents=documents, reduction="sum") / tokens
+            loss = loss_of(part)
             backward(loss)
         losses.append(loss.detach())
-    norm = clip([p for group in optimizer.param_groups for p in group["params"]], grad_clip)
+    norm = clip(weights, grad_clip)
     for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * learning_rate_factor
     optimizer.step()
