@@ -67,7 +67,7 @@ class _GELU(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Any:
         x, gate = ctx.saved_tensors
         slope = (x * x).mul_(3 * CUBIC).add_(LINEAR).mul_(x)
-        return slope.mul_(1 - gate).add_(1).mul_(gate).mul_(grads[0])
+        return slope.addcmul_(slope, gate, value=-1).add_(1).mul_(gate).mul_(grads[0])
 
 
 class _ReLU2(torch.autograd.Function):
