@@ -26,16 +26,14 @@ import os
 import re
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.nanogpt import ROOT, environment, peer_loss, run_peer
+from benchmarks.nanogpt import peer_loss, run_peer
+from benchmarks.train_runs import SKIPPED, our_params, random_tokens, run_ours
 
-SKIPPED = 20  # steps before the clock starts
 SPEED: dict[str, dict[str, int]] = {
     "4/4/128, block 64, batch 12, vocabulary 65": {
         "n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64, "batch_size": 12, "vocab": 65, "steps": 420
@@ -64,11 +62,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--ours", help=argparse.SUPPRESS)  # what a child process is to do
     arguments = parser.parse_args()
-    if arguments.ours:
-        ours_child(json.loads(arguments.ours))
-        return
     name, _, folder = (arguments.peer or "").partition("=")
     if name != "nanogpt" or not Path(folder, "train.py").is_file():
         sys.exit("--peer nanogpt=DIR, where DIR is a clone of https://github.com/karpathy/nanoGPT")
@@ -106,19 +100,6 @@ def speed(arguments: argparse.Namespace, peer: Path, scratch: Path) -> dict[str,
     return report
 
 
-def random_tokens(folder: Path, vocab_size: int) -> None:
-    """Shards of random ids, as `tokenize` writes them."""
-    import numpy as np
-
-    folder.mkdir(exist_ok=True)
-    rng = np.random.default_rng(0)
-    for split, length in (("train", 400_000), ("validation", 20_000)):
-        rng.integers(2, vocab_size, length).astype("<u2").tofile(folder / f"{split}-00000.bin")
-    splits = {split: {"shards": 1, "bytes": 1000} for split in ("train", "validation")}
-    meta = {"vocab_size": vocab_size, "eos_id": 1, "dtype": "<u2", "splits": splits}
-    (folder / "meta.json").write_text(json.dumps(meta))
-
-
 def peer_speed(peer: Path, tokens: Path, setting: dict[str, int], threads: int) -> float:
     sizes = {key: setting[key] for key in ("n_layer", "n_head", "n_embd", "block_size", "batch_size")}
     out = run_peer(
@@ -141,84 +122,8 @@ def ours_speed(scratch: Path, tokens: Path, setting: dict[str, int], threads: in
     return float(run_ours(scratch, tokens, params, 0, threads)["tokens_per_s"])
 
 
-def our_params(model: dict[str, Any], batch: int, steps: int, optimizer: dict[str, Any]) -> dict[str, Any]:
-    rest = {"weight_decay": 0.01, "beta1": 0.9, "beta2": 0.99, "grad_clip": 1.0}
-    return {
-        "model": model, "optimizer": rest | optimizer, "batch_size": batch, "max_steps": steps,
-        "eval_every": 10**6, "eval_tokens": 1000, "log_every": 10, "accelerator": "cpu", "devices": 1,
-        "precision": "fp32",
-    }  # fmt: skip
-
-
-def run_ours(
-    scratch: Path, tokens: Path, params: dict[str, Any], seed: int, threads: int, plain: bool = False
-) -> dict[str, float]:
-    """`pretrain`, or a plain loop over its steps, in a process of its own; its figures."""
-    out = Path(tempfile.mkdtemp(dir=scratch))
-    task = {"tokens": str(tokens), "out": str(out), "params": params, "seed": seed, "plain": plain}
-    task["start"] = time.time()
-    command = [sys.executable, "-m", "benchmarks.train", "--ours", json.dumps(task)]
-    done = subprocess.run(command, cwd=ROOT, env=environment(threads), capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"our training failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return dict(json.loads((out / "figures.json").read_text()))
-
-
-def ours_child(task: dict[str, Any]) -> None:
-    """In a process of its own: train, and write down how fast."""
-    from gptmill.params.pretrain import Pretrain
-
-    params = Pretrain.model_validate(task["params"])
-    out, tokens = Path(task["out"]), Path(task["tokens"])
-    for name in ("model", "reports"):
-        (out / name).mkdir()
-    clock: dict[int, float] = {}
-    if task["plain"]:
-        plain_loop(params, task["seed"], tokens, clock)
-    else:
-        from gptmill.training.pretrain import pretrain
-
-        def observe(metrics: dict[str, float], step: int) -> None:
-            if "train_loss" in metrics:
-                clock[step] = time.time()
-
-        folders = [out / name for name in ("model", "reports", "speed", "resume")]
-        pretrain(params, task["seed"], tokens, *folders, observe)
-    first, last = min(step for step in clock if step >= SKIPPED), max(clock)
-    seconds = (clock[last] - clock[first]) / (last - first)
-    windows = [(clock[b] - clock[a]) / (b - a) for a, b in itertools.pairwise(sorted(clock)) if a >= first]
-    figures = {
-        "tokens_per_s": params.sequences * params.model.block_size / seconds,
-        "ms_per_step": statistics.median(windows) * 1000,
-        "first_step": clock[min(clock)] - task["start"],  # the end of the first ten steps
-    }
-    if not task["plain"]:
-        figures["val_loss"] = json.loads((out / "reports/metrics.json").read_text())["val_loss"]
-    (out / "figures.json").write_text(json.dumps(figures))
-
-
-def plain_loop(params: Any, seed: int, tokens: Path, clock: dict[int, float]) -> None:
-    """The same steps without Lightning, logs or guards."""
-    from gptmill.models import build_model
-    from gptmill.params.recipes import settle
-    from gptmill.tokens.shards import TokenStream
-    from gptmill.training.data import Batches
-    from gptmill.training.module import make_optimizer
-    from gptmill.training.step import train_step
-
-    stream = TokenStream(tokens, "train")
-    model = build_model(vocab_size=stream.vocab_size, **params.model.arguments())
-    optimizer = make_optimizer(model, params, settle(params.optimizer, params.model, params.max_steps))
-    block, batch = params.model.block_size, params.sequences
-    batches = Batches(stream, block_size=block, batch_size=batch, seed=seed, max_steps=params.max_steps)
-    for step, rows in enumerate(batches, 1):
-        train_step(model, optimizer, rows, learning_rate_factor=1.0, grad_clip=params.optimizer.grad_clip)
-        if step % params.log_every == 0:
-            clock[step] = time.time()
-
-
 def overhead(arguments: argparse.Namespace, _peer: Path, scratch: Path) -> dict[str, Any]:
-    """Milliseconds that Lightning and our logging add to a step, and seconds until the first one ends.
+    """Milliseconds that Lightning and our logging add to a step, and seconds until the first ten have ended.
 
     A model so small that a step is mostly overhead, through `pretrain` and in a plain loop over the same
     step function, in turn.
@@ -229,15 +134,17 @@ def overhead(arguments: argparse.Namespace, _peer: Path, scratch: Path) -> dict[
     params = our_params({"preset": "gpt2", **sizes}, 4, 1500, {"name": "adamw"})
     rows = []
     for _ in range(arguments.rounds):
-        plain = run_ours(scratch, tokens, params, 0, arguments.threads, plain=True)
-        whole = run_ours(scratch, tokens, params, 0, arguments.threads)
-        rows.append((whole["ms_per_step"] - plain["ms_per_step"], plain["ms_per_step"], whole["first_step"]))
+        plain = run_ours(scratch, tokens, params, 0, threads=1, plain=True)
+        whole = run_ours(scratch, tokens, params, 0, threads=1)
+        added = whole["ms_per_step"] - plain["ms_per_step"]
+        rows.append((added, plain["ms_per_step"], whole["first_step"], whole["cpu_s_to_first_step"]))
         print(*(round(figure, 3) for figure in rows[-1]), flush=True)
-    added, plain_ms, first = (statistics.median(column) for column in zip(*rows, strict=True))
+    added, plain_ms, first, cpu = (statistics.median(column) for column in zip(*rows, strict=True))
     return {
         "overhead_ms_per_step": round(added, 3),
         "plain_ms_per_step": round(plain_ms, 3),
         "seconds_to_first_step": round(first, 2),
+        "cpu_s_to_first_step": round(cpu, 2),
         "load_average": round(os.getloadavg()[0], 2),
     }
 

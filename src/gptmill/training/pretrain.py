@@ -38,6 +38,9 @@ from gptmill.training.recording import Observe, Recording
 from gptmill.training.resume import Resume
 
 
+LEARNING_RATES = ("learning_rate", "matrix_learning_rate", "embedding_learning_rate")
+
+
 def pretrain(
     params: Pretrain,
     seed: int,
@@ -112,6 +115,7 @@ def pretrain(
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     _finish(trainer, module, recording, validation, n_windows, model_out, reports_out)
     if trainer.is_global_zero:
+        observe({"checkpoint_seconds": saving.seconds}, int(trainer.global_step))
         speed_out.mkdir(parents=True, exist_ok=True)
         write_curve(recording.speed, speed_out / "speed.csv")
         draw_speed(recording.speed, speed_out / "speed.png")
@@ -153,6 +157,9 @@ def _finish(
             "val_bits_per_byte": final.nats / math.log(2) / validation.bytes,
             "unigram_loss": unigram.per_token,
             "loss_spikes": recording.spikes.count,
+            # What `auto` came to.
+            "warmup_steps": module.rates.warmup_steps,
+            **{f"peak_{name}": getattr(module.rates, name) for name in LEARNING_RATES},
         },
     )
     write_curve(recording.train, reports_out / "train.csv")
