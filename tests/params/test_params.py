@@ -76,6 +76,7 @@ def test_the_default_is_valid() -> None:
         ("clean.languages", ["eng"], r'clean\.languages: "eng" is no language that can be told'),
         ("clean.boilerplate.max_document", 3, r'did you mean "max_documents"\?'),
         ("finetune.tasks.provenance.max_tokens", 999, r"max_tokens = 999 is longer than .*block_size = \d+"),
+        ("pretrain.init_from", "nowhere", r"pretrain\.init_from: nowhere is no model's folder"),
         ("finetune.lm_weight", None, r"finetune\.lm_weight: .*valid number; found None"),
         ("register.nme", 1, r'register\.nme: unknown key; did you mean "name"\?'),
     ],

@@ -43,6 +43,16 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def starts_from_a_model(self) -> Params:
+        folder = self.pretrain.init_from
+        if folder is not None and not Path(folder, "config.json").is_file():
+            raise ValueError(
+                f"pretrain.init_from: {folder} is no model's folder (it has no config.json); name one of "
+                "gptmill's (models/package) or Hugging Face's, or null to start from nothing"
+            )
+        return self
+
+    @model_validator(mode="after")
     def scores_exist(self) -> Params:
         known = ["bits_per_byte", *(f"tasks.{name}" for name in self.finetune.tasks)]
         if self.registering.primary not in known:
