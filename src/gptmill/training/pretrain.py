@@ -37,7 +37,6 @@ from gptmill.training.module import Pretraining
 from gptmill.training.recording import Observe, Recording
 from gptmill.training.resume import Resume
 
-
 LEARNING_RATES = ("learning_rate", "matrix_learning_rate", "embedding_learning_rate")
 
 
