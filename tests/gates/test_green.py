@@ -7,6 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from gptmill.errors import UserError
@@ -21,6 +23,21 @@ def test_valid_outs_pass(project, stage):
     assert report["success"]
     assert report["expectations"]["failed"] == 0
     assert report["expectations"]["evaluated"] == len(report["results"]) > 4
+
+
+def test_where_nothing_was_dropped(project):
+    """Books have no duplicates, and a hand-picked corpus no bad documents."""
+    for stage, before in (("collect", None), ("clean", "collect"), ("dedupe", "clean")):
+        path = project.root / f"data/{stage}/dropped.parquet"
+        gone = pq.read_table(path)
+        pq.write_table(gone.slice(0, 0), path)
+        if before:
+            source = project.root / f"data/{before}/documents.parquet"
+            rows = pq.read_table(source)
+            stays = pc.invert(pc.is_in(rows["id"], gone["id"].combine_chunks()))
+            pq.write_table(rows.filter(stays), source)
+    project.passes("clean")
+    project.passes("dedupe")
 
 
 def test_token_and_report_are_the_same_bytes_elsewhere_and_later(project, tmp_path):

@@ -24,7 +24,10 @@ def tables(root: Path) -> dict[str, pd.DataFrame]:
     dropped = read_table(root, f"{OUT}/dropped.parquet")
     cleaned = read_table(root, "data/clean/documents.parquet", ["id", "source"])
     documents["text_key"] = [text_key(text) for text in documents["text"]]
-    dropped[["cause", "against"]] = dropped["reason"].str.partition(":")[[0, 2]]
+    # Not pandas' own `partition`, which of no rows makes no columns.
+    reasons = [reason.partition(":") for reason in dropped["reason"].fillna("")]
+    dropped["cause"] = [cause for cause, _, _ in reasons]
+    dropped["against"] = [against for _, _, against in reasons]
     dropped["kept"] = kept(documents, dropped)
     return {
         "documents": documents,
