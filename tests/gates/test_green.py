@@ -25,19 +25,16 @@ def test_valid_outs_pass(project, stage):
     assert report["expectations"]["evaluated"] == len(report["results"]) > 4
 
 
-def test_where_nothing_was_dropped(project):
+@pytest.mark.parametrize(("stage", "before"), [("clean", "collect"), ("dedupe", "clean")])
+def test_where_nothing_was_dropped(project, stage, before):
     """Books have no duplicates, and a hand-picked corpus no bad documents."""
-    for stage, before in (("collect", None), ("clean", "collect"), ("dedupe", "clean")):
-        path = project.root / f"data/{stage}/dropped.parquet"
-        gone = pq.read_table(path)
-        pq.write_table(gone.slice(0, 0), path)
-        if before:
-            source = project.root / f"data/{before}/documents.parquet"
-            rows = pq.read_table(source)
-            stays = pc.invert(pc.is_in(rows["id"], gone["id"].combine_chunks()))
-            pq.write_table(rows.filter(stays), source)
-    project.passes("clean")
-    project.passes("dedupe")
+    path, source = (
+        project.root / f"data/{name}.parquet" for name in (f"{stage}/dropped", f"{before}/documents")
+    )
+    gone, rows = pq.read_table(path), pq.read_table(source)
+    pq.write_table(gone.slice(0, 0), path)
+    pq.write_table(rows.filter(pc.invert(pc.is_in(rows["id"], gone["id"].combine_chunks()))), source)
+    project.passes(stage)
 
 
 def test_token_and_report_are_the_same_bytes_elsewhere_and_later(project, tmp_path):
