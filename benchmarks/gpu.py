@@ -187,9 +187,8 @@ def child(task: dict[str, Any]) -> None:
             print("observed", step, flush=True)
 
     def work() -> None:
-        pretrain(
-            setting, 0, Path(task["tokens"]), out / "model", out / "reports", out / "resume/here", observe
-        )
+        folders = [out / name for name in ("model", "reports", "speed", "resume/here")]
+        pretrain(setting, 0, Path(task["tokens"]), *folders, observe)
         figures = json.loads((out / "reports/metrics.json").read_text())
         steps = setting.log_every * (len(seen) - 1)
         rate = steps * setting.sequences * setting.model.block_size / max(1e-9, seen[-1][0] - seen[0][0])
