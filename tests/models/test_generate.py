@@ -89,7 +89,7 @@ def test_a_batch_gives_each_prompt_what_it_gets_alone(preset: str, settings: dic
     options: dict[str, Any] = {"max_new_tokens": 24, "stop_id": 5, **settings}  # beyond the window of 16
     alone = [generate(model, ids, **options) for ids in PROMPTS]
     assert generate_batch(model, PROMPTS, **options) == alone
-    assert len({tuple(text) for text in alone}) > 1
+    assert settings["temperature"] == 0 or len({tuple(text) for text in alone}) == len(PROMPTS)
 
 
 def test_tokens_come_one_by_one_and_a_prompt_can_be_ended(model: GPT) -> None:

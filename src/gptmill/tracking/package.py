@@ -20,6 +20,7 @@ class Package:
 
     model: LanguageModel
     tokenizer: Tokenizer
+    card: str = ""  # Markdown: what it was made from
 
     @classmethod
     def load(cls, folder: str | Path) -> Package:
@@ -36,7 +37,9 @@ class Package:
             raise UserError(
                 f"{folder} is no gptmill package: tokenizer.model is missing; run `dvc repro` to make one"
             )
-        return cls(load_model(folder), Tokenizer.load(folder / "tokenizer.model"))
+        card = folder / "README.md"
+        text = card.read_text(encoding="utf-8") if card.is_file() else ""
+        return cls(load_model(folder), Tokenizer.load(folder / "tokenizer.model"), text)
 
     def complete(self, prompt: str, max_new_tokens: int = 64, **options: Any) -> str:
         """`prompt` with its continuation; the same arguments give the same text.
