@@ -12,35 +12,43 @@ if TYPE_CHECKING:
     from gptmill.tokens.tokenizer import Tokenizer
 
 
-def complete(
+def complete(model: LanguageModel, tokenizer: Tokenizer, prompts: Sequence[str], **options: Any) -> list[str]:
+    """What follows each prompt, up to the first of the strings in `stop`, which is left out.
+
+    Args:
+        options: those of `complete_ids`.
+
+    Raises:
+        UserError: for a setting out of range, or a prompt longer than the model's context.
+    """
+    return complete_ids(model, tokenizer, [tokenizer.encode(prompt) for prompt in prompts], **options)
+
+
+def complete_ids(
     model: LanguageModel,
     tokenizer: Tokenizer,
-    prompts: Sequence[str],
+    prompts: Sequence[Sequence[int]],
     *,
     stop: Sequence[str] = (),
     beams: int = 1,
     **options: Any,
 ) -> list[str]:
-    """What follows each prompt, up to the first of the strings in `stop`, which is left out.
+    """`complete` for prompts that are token ids.
 
     Args:
         options: those of `models.generate.generate_batch`.
-
-    Raises:
-        UserError: for a setting out of range, or a prompt longer than the model's context.
     """
     from gptmill.models.generate import generate_batch, stream
 
     _check_stop(stop)
-    ids = [tokenizer.encode(prompt) for prompt in prompts]
     options["stop_id"] = tokenizer.eos_id
     if beams != 1 or not stop:
-        found = generate_batch(model, ids, beams=beams, **options)
+        found = generate_batch(model, prompts, beams=beams, **options)
     else:
         options.pop("length_penalty", None)
         found = [[] for _ in prompts]
         ended = lambda _, new: _cut(tokenizer.decode(new), stop)[1]  # noqa: E731
-        for row, token in stream(model, ids, ended=ended, **options):
+        for row, token in stream(model, prompts, ended=ended, **options):
             found[row].append(token)
     return [_cut(tokenizer.decode(new), stop)[0] for new in found]
 

@@ -165,8 +165,8 @@ def _attention(seen: Trace, names: list[str]) -> Markup:
         return paragraph("This model has no attention: its state after one token is all it knows of it.")
     parts = [
         paragraph(
-            "Each row is a token that looks back, each column one that it may look at: the stronger the colour, the more "
-            "it takes from there (on a square-root scale). Under each head: how much goes to the token itself, to "
+            "Each row is a token that looks back, each column one that it may look at: the stronger the colour, the "
+            "more it takes from there (on a square-root scale). Under each head: how much goes to the token itself, to "
             "the one before and to the first."
         ),
     ]
