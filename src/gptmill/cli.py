@@ -6,7 +6,9 @@ import argparse
 from importlib.metadata import version
 
 from gptmill.commands.explain import add_explain
+from gptmill.commands.export import add_export
 from gptmill.commands.generate import add_generate
+from gptmill.commands.inspect import add_inspect
 from gptmill.commands.plan import add_plan
 from gptmill.commands.publish import add_publish
 from gptmill.commands.registry import add_registry
@@ -28,6 +30,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
         add_generate,
+        add_inspect,
+        add_export,
         add_explain,
         add_plan,
         add_publish,

@@ -10,11 +10,12 @@ from gptmill.html.text import Markup, escape, join
 Cell = str  # `Markup` stands as it is, anything else is escaped
 
 
-def page(title: str, lead: str, sections: Sequence[tuple[str, Markup]]) -> str:
+def page(title: str, lead: str, sections: Sequence[tuple[str, Markup]], style: str = "") -> str:
     """A whole document: a heading, one sentence, links to the sections, and the sections.
 
     Args:
         sections: (title, content); a section's address is its title in lower case.
+        style: rules that only this page needs.
     """
     links = Markup(" · ".join(f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name, _ in sections))
     body = join(
@@ -30,7 +31,7 @@ def page(title: str, lead: str, sections: Sequence[tuple[str, Markup]]) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1" />
 <meta name="color-scheme" content="light dark" />
 <title>{escape(title)}</title>
-<style>{STYLE}</style>
+<style>{STYLE}{style}</style>
 </head>
 <body>
 <header>

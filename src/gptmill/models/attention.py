@@ -16,18 +16,53 @@ Mask = Any  # None (causal), a bool Tensor that broadcasts to (B, H, T, S), or F
 
 
 class KVCache:
-    """Keys and values of the tokens seen so far, one pair `(B, H, S, D)` a layer."""
+    """Keys and values of the tokens seen so far, `(B, H, S, D)` a layer, in buffers with room for more.
 
-    def __init__(self, n_layer: int) -> None:
+    Room doubles when it runs out, up to `capacity` tokens, so a token's own keys and values are all that is
+    written for it.
+    """
+
+    def __init__(self, n_layer: int, capacity: int) -> None:
         self.layers: list[tuple[Tensor, Tensor] | None] = [None] * n_layer
+        self.capacity = capacity
         self.length = 0
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Append `(B, H, T, D)` and return all of this layer's keys and values."""
-        if (seen := self.layers[layer]) is not None:
-            k, v = torch.cat((seen[0], k), dim=2), torch.cat((seen[1], v), dim=2)
-        self.layers[layer] = (k, v)
-        return k, v
+        end = self.length + k.shape[2]
+        buffers = self.layers[layer]
+        if buffers is None or end > buffers[0].shape[2]:
+            buffers = self.layers[layer] = (
+                self._grown(buffers and buffers[0], k),
+                self._grown(buffers and buffers[1], v),
+            )
+        for buffer, new in zip(buffers, (k, v), strict=True):
+            buffer.narrow(2, self.length, end - self.length).copy_(new)
+        return buffers[0].narrow(2, 0, end), buffers[1].narrow(2, 0, end)
+
+    def reorder(self, rows: Tensor) -> None:
+        """Go on with these rows of the batch, in this order; a row may be left out, or be there twice."""
+        self.layers = [
+            buffers and (self._rows(buffers[0], rows), self._rows(buffers[1], rows))
+            for buffers in self.layers
+        ]
+
+    def _grown(self, buffer: Tensor | None, new: Tensor) -> Tensor:
+        batch, heads, length, size = new.shape
+        end = self.length + length
+        grown = new.new_empty(batch, heads, max(end, min(self.capacity, max(64, 2 * end))), size)
+        if buffer is not None:
+            grown[:, :, : self.length] = buffer[:, :, : self.length]
+        return grown
+
+    def _rows(self, buffer: Tensor, rows: Tensor) -> Tensor:
+        """In the same memory where there is enough of it: beam search comes here at every token."""
+        kept = buffer[rows, :, : self.length]
+        if len(rows) > len(buffer):
+            buffer = buffer.new_empty(len(rows), *buffer.shape[1:])
+        buffer = buffer[: len(rows)]
+        buffer[:, :, : self.length] = kept
+        return buffer
 
 
 def document_ids(tokens: Tensor, eos_id: int) -> Tensor:

@@ -57,6 +57,8 @@ def export(model: LanguageModel, folder: str | Path, eos_id: int | None = None) 
     folder.mkdir(parents=True, exist_ok=True)
     tokens = {"bos_token_id": eos_id, "eos_token_id": eos_id, "pad_token_id": None}
     write_json(folder / "config.json", config | tokens | {"dtype": "float32"})
+    if eos_id is not None:
+        write_json(folder / "generation_config.json", tokens | {"pad_token_id": eos_id})
     weights = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
     (folder / "model.safetensors").write_bytes(save(weights, metadata={"format": "pt"}))
 

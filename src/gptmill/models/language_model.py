@@ -62,7 +62,7 @@ class LanguageModel(nn.Module):
 
     def new_cache(self) -> Any:
         """An empty cache for `hidden` and `forward`; its `length` is the number of tokens read."""
-        return KVCache(self.config.n_layer)
+        return KVCache(self.config.n_layer, self.config.block_size)
 
     def head_weight(self) -> Tensor:
         """The matrix `(V, C)` whose product with a state gives the scores of all tokens."""

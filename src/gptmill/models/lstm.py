@@ -25,6 +25,11 @@ class LSTMCache:
         self.state: tuple[Tensor, Tensor] | None = None
         self.length = 0
 
+    def reorder(self, rows: Tensor) -> None:
+        """Go on with these rows of the batch, in this order."""
+        if self.state is not None:
+            self.state = (self.state[0][:, rows], self.state[1][:, rows])
+
 
 class LSTM(LanguageModel):
     """Token ids in, next-token logits out, one step after the other."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gptmill.errors import UserError
 
@@ -20,6 +20,7 @@ class Package:
 
     model: LanguageModel
     tokenizer: Tokenizer
+    card: str = ""  # Markdown: what it was made from
 
     @classmethod
     def load(cls, folder: str | Path) -> Package:
@@ -36,38 +37,24 @@ class Package:
             raise UserError(
                 f"{folder} is no gptmill package: tokenizer.model is missing; run `dvc repro` to make one"
             )
-        return cls(load_model(folder), Tokenizer.load(folder / "tokenizer.model"))
+        card = folder / "README.md"
+        text = card.read_text(encoding="utf-8") if card.is_file() else ""
+        return cls(load_model(folder), Tokenizer.load(folder / "tokenizer.model"), text)
 
-    def complete(
-        self, prompt: str, max_new_tokens: int = 64, temperature: float = 0.8, top_k: int = 40, seed: int = 0
-    ) -> str:
+    def complete(self, prompt: str, max_new_tokens: int = 64, **options: Any) -> str:
         """`prompt` with its continuation; the same arguments give the same text.
 
+        Args:
+            options: those of `completion.complete`, such as temperature, top_k, top_p, stop and seed.
+
         Raises:
-            UserError: for a setting out of range.
+            UserError: for a setting out of range, or a prompt longer than the model's context.
         """
-        _check("max_new_tokens", max_new_tokens, max_new_tokens >= 0, "0 or more")
-        _check(
-            "temperature", temperature, 0 <= temperature < math.inf, "0 or more (0 takes the likeliest token)"
-        )
-        _check("top_k", top_k, top_k >= 0, "0 (every token) or more")
-        _check("seed", seed, 0 <= seed < 2**63, "from 0 to 2^63 - 1")
-        from gptmill.models.generate import generate
+        return self.complete_all([prompt], max_new_tokens, **options)[0]
 
-        eos = self.tokenizer.eos_id
-        ids = self.tokenizer.encode(prompt) or [eos]
-        new = generate(
-            self.model,
-            ids,
-            max_new_tokens=int(max_new_tokens),
-            temperature=float(temperature),
-            top_k=int(top_k),
-            seed=int(seed),
-            stop_id=eos,
-        )
-        return prompt + self.tokenizer.decode(new)
+    def complete_all(self, prompts: Sequence[str], max_new_tokens: int = 64, **options: Any) -> list[str]:
+        """`complete` for several prompts, which go through the model together."""
+        from gptmill.completion import complete
 
-
-def _check(name: str, value: float, ok: bool, allowed: str) -> None:
-    if not ok:
-        raise UserError(f"{name} = {value} is not possible; allowed: {allowed}")
+        texts = complete(self.model, self.tokenizer, prompts, max_new_tokens=int(max_new_tokens), **options)
+        return [prompt + text for prompt, text in zip(prompts, texts, strict=True)]

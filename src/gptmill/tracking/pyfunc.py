@@ -48,6 +48,12 @@ def save_pyfunc(package: Path, folder: Path) -> None:
                     ParamSpec("max_new_tokens", "long", 64),
                     ParamSpec("temperature", "double", 0.8),
                     ParamSpec("top_k", "long", 40),
+                    ParamSpec("top_p", "double", 1.0),
+                    ParamSpec("min_p", "double", 0.0),
+                    ParamSpec("repetition_penalty", "double", 1.0),
+                    ParamSpec("beams", "long", 1),
+                    ParamSpec("length_penalty", "double", 1.0),
+                    ParamSpec("stop", "string", [], shape=(-1,)),
                     ParamSpec("seed", "long", 0),
                 ]
             ),

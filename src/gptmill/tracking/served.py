@@ -32,9 +32,13 @@ class Continuation(PythonModel):
         Args:
             model_input: prompts in the only column. By the signature, MLflow makes such a table from a list,
                 a Series or a string, too.
-            params: any of max_new_tokens, temperature, top_k and seed.
+            params: any of max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, beams,
+                length_penalty, stop and seed.
         """
-        return [self.package.complete(str(prompt), **(params or {})) for prompt in model_input.iloc[:, 0]]
+        prompts = [str(prompt) for prompt in model_input.iloc[:, 0]]
+        options = dict(params or {})
+        options["stop"] = [str(string) for string in options.get("stop", [])]
+        return self.package.complete_all(prompts, **options)
 
 
 mlflow.models.set_model(Continuation())
