@@ -84,8 +84,11 @@ def scored(model: LanguageModel, pairs: Sequence[tuple[Array, Array]], batch_siz
     for low in range(0, len(order), batch_size):
         chosen = order[low : low + batch_size]
         x, y = (_padded([pairs[i][side] for i in chosen], fill) for side, fill in ((0, 0), (1, IGNORED)))
-        losses = model.loss(x.to(device), y.to(device), reduction="none")
-        nats[chosen] = losses.double().sum(dim=1).cpu().numpy()
+        counts = y != IGNORED  # the others need no pass over the vocabulary
+        rows = counts.nonzero()[:, 0].numpy()
+        hidden = model.hidden(x.to(device))[counts.to(device)]
+        losses = model.cross_entropy(hidden[None], y[counts][None].to(device), reduction="none")
+        nats[chosen] = np.bincount(rows, losses[0].double().cpu().numpy(), len(chosen))
     return nats
 
 
