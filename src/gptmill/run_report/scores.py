@@ -40,9 +40,14 @@ def language_model(facts: Facts) -> Markup:
             table(caption, ["", "bits per byte", "perplexity"], rows),
             paragraph(said),
             _by("By source", sliding["sources"], "source"),
-            _by("By length of the document in bytes", sliding["lengths"], "bytes"),
+            _by("By length of the document in bytes", _rising(sliding["lengths"]), "length"),
         ]
     )
+
+
+def _rising(lengths: dict[str, Any]) -> dict[str, Any]:
+    """Bins such as `256-511` and `4096+` in their order: JSON of ours sorts them as text."""
+    return dict(sorted(lengths.items(), key=lambda item: int(item[0].rstrip("+").split("-")[0])))
 
 
 def _by(title: str, rows: dict[str, dict[str, Any]], name: str) -> Markup:
@@ -87,7 +92,8 @@ def tasks(facts: Facts) -> Markup:
     head = ["task", "score", "figure", "95 % interval", "baseline", "examples"]
     parts = [
         figure(both(*drawn), "", title="Fine-tuned", wide=True),
-        table("After fine-tuning, on test; the baseline always gives train's commonest label", head, rows),
+        paragraph("On test, after training on the task; the baseline always gives train's commonest label."),
+        table("Fine-tuned", head, rows),
     ]
     if zero_shot:
         listed = [
@@ -101,13 +107,12 @@ def tasks(facts: Facts) -> Markup:
             ]
             for name, found in sorted(zero_shot.items())
         ]
-        parts.append(
-            table(
-                "Without training: the option whose likelihood grows most by the texts before it (the likeliest)",
-                ["task", "accuracy", "95 % interval", "likeliest", "baseline", "examples"],
-                listed,
-            )
+        said = (
+            "Without training, a task's answer is the option whose likelihood grows most by the texts before it; the "
+            "column “likeliest” takes the option that is likeliest after them."
         )
+        head = ["task", "accuracy", "95 % interval", "likeliest", "baseline", "examples"]
+        parts += [paragraph(said), table("By likelihood alone", head, listed)]
     return join(parts)
 
 
