@@ -62,7 +62,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / "examples" / name).mkdir(parents=True)
     example = Example("e", ("The array is naïve.",), "yes")
     pair = [example, replace(example, id="f", label="no")]
-    labelled = {split: pair for split in ("train", "dev", "test")}
+    labelled = dict.fromkeys(("train", "dev", "test"), pair)
     write_dataset(Dataset("classification", ["no", "yes"], labelled), root / "examples/t")
     numbers = {split: [replace(example, label="1.5")] for split in labelled}
     write_dataset(Dataset("regression", [], numbers), root / "examples/number")
