@@ -70,22 +70,31 @@ def speed(path: Path, tokens_per_step: float) -> Speed | None:
 
 
 def against_champion(root: Path) -> list[str]:
-    """models/package against the registry's champion, on the same documents and examples."""
+    """models/package against the registry's champion, on the same documents and examples.
+
+    Where it is the champion itself, against the one before it.
+    """
     from gptmill.tracking.client import answering, default_uri
     from gptmill.tracking.compare import compare
+    from gptmill.tracking.content import FINGERPRINT
     from gptmill.tracking.fetch import files, find, open_registry
     from gptmill.tracking.packing import FACTS
     from gptmill.tracking.pyfunc import PACKAGE
+    from gptmill.tracking.registry import CHAMPION, PREVIOUS
 
-    rules = load("register", Register, root / "params.yaml")
-    name, uri = f"models:/{rules.name}@champion", default_uri()
+    rules, ours = load("register", Register, root / "params.yaml"), root / "models/package"
+    name, uri = f"models:/{rules.name}", default_uri()
     try:
         client = open_registry(uri, name)
-        with answering(uri), files(client, uri, champion := find(client, name), PACKAGE) as theirs:
-            ours = root / "models/package"
-            if read_json(ours / FACTS)["fingerprint"] == read_json(theirs / FACTS)["fingerprint"]:
-                return [f"This model is the champion of {rules.name} ({champion})."]
-            scores = compare(ours, theirs, rules, root)
-            return [f"Against the champion, {champion}; gains with their intervals:", *map(str, scores)]
+        with answering(uri):
+            other, said = find(client, f"{name}@{CHAMPION}"), "Against the champion"
+            if other.tags.get(FINGERPRINT) == read_json(ours / FACTS)["fingerprint"]:
+                champion = f"This model is the champion of {rules.name} ({other})"
+                if PREVIOUS not in client.get_registered_model(rules.name).aliases:
+                    return [f"{champion}, the first there was."]
+                other, said = find(client, f"{name}@{PREVIOUS}"), f"{champion}. Against the one before"
+            with files(client, uri, other, PACKAGE) as theirs:
+                scores = compare(ours, theirs, rules, root)
+        return [f"{said} ({other}); gains with their {rules.confidence:.0%} intervals:", *map(str, scores)]
     except (UserError, OSError) as error:
         return [f"No champion to compare with: {error}"]
