@@ -108,9 +108,9 @@ def test_every_figure_stands_beside_its_measure(root: Path) -> None:
     for said in (
         "xz -9: 2.250",
         "documents one by one, stride 48",
-        "books 40 9.00 kB 1.700 1.600 to 1.800",
-        "which (which_body) accuracy 0.610 0.580 to 0.640 0.250 200",
-        "which 0.375 0.300 to 0.450 0.200 0.250 50",
+        "books 1.700 1.600 to 1.800 21.0 40 9.00 kB",
+        "which (which_body), accuracy 0.610 0.580 to 0.640 0.250 200",
+        "which 0.375 0.300 to 0.450 0.250 0.200 50",
         "train 300 1 0.33% 0.06% to 1.86%",
         "7 of 7",
         "CC0-1.0",

@@ -56,15 +56,15 @@ def _by(title: str, rows: dict[str, dict[str, Any]], name: str) -> Markup:
     listed = [
         [
             label,
-            number(row["documents"]),
-            size(row["bytes"]),
             f"{row['bits_per_byte']:.3f}",
             f"{row['low']:.3f} to {row['high']:.3f}",
             f"{row['perplexity']:.1f}",
+            number(row["documents"]),
+            size(row["bytes"]),
         ]
         for label, row in rows.items()
     ]
-    head = [name, "documents", "bytes", "bits per byte", "95 % interval", "perplexity"]
+    head = [name, "bits per byte", "95 % interval", "perplexity", "documents", "bytes"]
     return join([figure(both(*drawn), "", title=title, wide=True), table(title, head, listed)])
 
 
@@ -80,8 +80,7 @@ def tasks(facts: Facts) -> Markup:
     drawn = [intervals("Scores of the tasks", measured, "score", "baseline", width) for width in WIDTHS]
     rows = [
         [
-            f"{name} ({facts.kinds[name]})",
-            found["primary"],
+            f"{name} ({facts.kinds[name]}), {found['primary']}",
             f"{found['score']:.3f}",
             f"{found['score_low']:.3f} to {found['score_high']:.3f}",
             f"{found['baseline']:.3f}",
@@ -89,7 +88,7 @@ def tasks(facts: Facts) -> Markup:
         ]
         for name, found in facts.tasks.items()
     ]
-    head = ["task", "score", "figure", "95 % interval", "baseline", "examples"]
+    head = ["task", "score", "95 % interval", "baseline", "examples"]
     parts = [
         figure(both(*drawn), "", title="Fine-tuned", wide=True),
         paragraph("On test, after training on the task; the baseline always gives train's commonest label."),
@@ -101,8 +100,8 @@ def tasks(facts: Facts) -> Markup:
                 name,
                 f"{found['accuracy']:.3f}",
                 f"{found['low']:.3f} to {found['high']:.3f}",
-                f"{found['likelihood_accuracy']:.3f}",
                 f"{found['baseline']:.3f}",
+                f"{found['likelihood_accuracy']:.3f}",
                 number(found["examples"]),
             ]
             for name, found in sorted(zero_shot.items())
@@ -111,7 +110,7 @@ def tasks(facts: Facts) -> Markup:
             "Without training, a task's answer is the option whose likelihood grows most by the texts before it; the "
             "column “likeliest” takes the option that is likeliest after them."
         )
-        head = ["task", "accuracy", "95 % interval", "likeliest", "baseline", "examples"]
+        head = ["task", "accuracy", "95 % interval", "baseline", "likeliest", "examples"]
         parts += [paragraph(said), table("By likelihood alone", head, listed)]
     return join(parts)
 
@@ -131,10 +130,12 @@ def memorised(facts: Facts) -> Markup:
         if "share" in found[split]
     ]
     head = ["split", "prompts", "verbatim", "share", "95 % interval"]
-    caption = (
-        f"Prompts of {found['tokens']} tokens continued as the document goes on, for {found['tokens']} tokens"
+    said = (
+        f"Prompts of {found['tokens']} tokens from within documents, continued greedily; verbatim are those continued "
+        f"as the document goes on, for {found['tokens']} tokens. Test documents were never seen: what the model "
+        "gives back of them is predictable, not remembered."
     )
-    parts = [table(caption, head, rows)]
+    parts = [paragraph(said), table("Prompts continued verbatim", head, rows)]
     if lines := _survival(facts):
         drawn = [
             curves(
