@@ -9,6 +9,7 @@ repro: $(VENV)/installed  ## the whole flow; what hasn't changed isn't done agai
 	dvc repro
 	gptmill publish
 	gptmill promote
+	gptmill report
 
 test: $(VENV)/installed  ## all tests, the end-to-end run included
 	pytest -n 2 --dist loadfile

@@ -26,8 +26,10 @@ def main() -> None:
         evaluate(
             params,
             seed,
+            documents=Path("data/dedupe"),
             tokens=Path("data/tokens"),
             model=Path("models/pretrain"),
+            examples={name: Path(f"data/tasks/{name}") for name in tasks},
             tasks={name: Path(f"reports/finetune/{name}/metrics.json") for name in tasks},
             reports_out=reports,
         )

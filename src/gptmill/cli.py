@@ -12,6 +12,7 @@ from gptmill.commands.inspect import add_inspect
 from gptmill.commands.plan import add_plan
 from gptmill.commands.publish import add_publish
 from gptmill.commands.registry import add_registry
+from gptmill.commands.report import add_report
 from gptmill.commands.retrain import add_retrain
 from gptmill.errors import run
 
@@ -36,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         add_plan,
         add_publish,
         add_registry,
+        add_report,
         add_retrain,
     ):
         add(commands)

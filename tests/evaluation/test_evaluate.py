@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,13 +16,24 @@ from gptmill.evaluation.evaluate import evaluate
 from gptmill.evaluation.references import stream_text
 from gptmill.models import build_model, save_model
 from gptmill.outs import read_json, write_json
-from gptmill.params.evaluate import Evaluate
+from gptmill.params.evaluate import Evaluate, Memorisation
 from gptmill.params.tokenize import Tokenize
+from gptmill.tasks.examples import Dataset, Example, write_dataset
 from gptmill.tokens.shards import TokenStream
 from gptmill.tokens.tokenize import tokenize
 from gptmill.tokens.tokenizer import Tokenizer
 
-PARAMS = Evaluate(batch_size=4, prompts=["The array", "Naïve ▁ "], sample_tokens=9, temperature=1.0, top_k=0)
+PARAMS = Evaluate(
+    batch_size=4,
+    stride=None,
+    length_bins=[64, 70, 10_000],
+    zero_shot_examples=5,
+    memorisation=Memorisation(prompts=20, tokens=6),
+    prompts=["The array", "Naïve ▁ "],
+    sample_tokens=9,
+    temperature=1.0,
+    top_k=0,
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +44,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     splits = ["train"] * 100 + ["validation"] * 10 + ["test"] * 10
     rows = [
-        {"id": f"{i:03d}", "text": text, "split": split}
+        {"id": f"{i:03d}", "text": text, "split": split, "source": "ab"[i % 2]}
         for i, (text, split) in enumerate(zip(texts, splits, strict=True))
     ]
     for name in ("documents", "tokens", "model", "tasks/t"):
@@ -46,6 +58,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_model(
         build_model("gpt1", vocab_size=320, block_size=16, n_layer=1, n_head=2, n_embd=16), root / "model"
     )
+    for name in ("t", "number"):
+        (root / "examples" / name).mkdir(parents=True)
+    example = Example("e", ("The array is naïve.",), "yes")
+    pair = [example, replace(example, id="f", label="no")]
+    labelled = dict.fromkeys(("train", "dev", "test"), pair)
+    write_dataset(Dataset("classification", ["no", "yes"], labelled), root / "examples/t")
+    numbers = {split: [replace(example, label="1.5")] for split in labelled}
+    write_dataset(Dataset("regression", [], numbers), root / "examples/number")
     write_json(root / "tasks/t/metrics.json", {"accuracy": 0.5, "majority_accuracy": 0.25, "labels": ["a"]})
     return root
 
@@ -53,7 +73,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(project: Path, out: Path) -> None:
     out.mkdir()
     paths = {
+        "documents": project / "documents",
         "tokens": project / "tokens",
+        "examples": {name: project / "examples" / name for name in ("t", "number")},
         "model": project / "model",
         "tasks": {"t": project / "tasks/t/metrics.json"},
     }
@@ -89,6 +111,16 @@ def test_figures_are_over_the_test_texts_bytes(project: Path, tmp_path: Path) ->
     assert metrics["bits_per_byte"] == pytest.approx(nats / math.log(2) / len(text))
     assert metrics["bits_per_byte"] > metrics["unigram_bits_per_byte"]  # the model is untrained
     assert metrics["tasks"] == {"t": {"accuracy": 0.5, "majority_accuracy": 0.25}}
+    assert metrics["memorised"].keys() == {"train", "test"}
+    assert metrics["zero_shot"].keys() == {"t"}, "regression has no options"
+    details = read_json(tmp_path / "a/details.json")
+    assert details["sliding"]["stride"] == 8
+    for parts in ("sources", "lengths"):
+        rows = details["sliding"][parts].values()
+        assert sum(row["bytes"] for row in rows) == len(text)
+        bits = sum(row["bits_per_byte"] * row["bytes"] for row in rows)
+        assert bits / len(text) == pytest.approx(metrics["sliding_bits_per_byte"])
+    assert list(details["sliding"]["sources"]) == ["a", "b"]
 
     run(project, tmp_path / "b")
     for path in (tmp_path / "a").iterdir():

@@ -186,5 +186,6 @@ def _reports(root: Path, documents: Rows) -> None:
         write_json(task_reports / "metrics.json", score | {"labels": ["?"], "train": 40, "test": len(test)})
 
     bits = {"bits_per_byte": 1.8, "unigram_bits_per_byte": 2.9, "xz_bits_per_byte": 2.0, "perplexity": 30.0}
+    bits |= {"sliding_bits_per_byte": 1.75, "memorised": {"train": 0.0, "test": 0.0}}
     write_json(evaluation / "metrics.json", bits | {"tasks": dict.fromkeys(tasks, score)})
     write_json(evaluation / "samples.json", [{"prompt": "The", "text": "The array is sorted."}])

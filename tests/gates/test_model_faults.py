@@ -132,6 +132,13 @@ def test_no_sample_an_empty_one_and_nothing_but_prompts(project):
     project.passes("evaluate")
 
 
+def test_a_model_that_recites_its_training_text(project):
+    project.edit_json(EVALUATE, lambda metrics: metrics["memorised"].update(train=0.3))
+    caught(project.fails("evaluate"), "evaluate", "metrics.memorised.train", BETWEEN, "0.3", EVALUATE)
+    project.edit_json(EVALUATE, lambda metrics: metrics.update(memorised={}))
+    project.passes("evaluate")
+
+
 def test_numbers_are_judged_by_their_correlation(project):
     raw = "    provenance: {kind: regression, folder: x, files: {train: a.tsv, test: b.tsv}}"
     project.write(

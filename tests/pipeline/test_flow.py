@@ -28,6 +28,7 @@ STAGES = {
     "tasks",
     "finetune@provenance",
     "evaluate",
+    "report",
     "register",
 }
 GATES = {
@@ -104,9 +105,24 @@ def test_the_registered_model_continues_prompts(project: Project) -> None:
     assert prompt in served.stdout
 
 
+def test_the_run_is_on_one_page(project: Project) -> None:
+    metrics = json.loads((project.root / "reports/evaluate/metrics.json").read_text())
+    done = project.run("gptmill", "report")
+    assert done.returncode == 0, done.stdout
+    out, ours = (project.root / f"reports/{name}.html" for name in ("index", "run"))
+    for page in (out, ours):
+        assert f"{metrics['bits_per_byte']:.3f} bits per byte" in page.read_text()
+    commit = project.run("git", "rev-parse", "HEAD").stdout.strip()
+    assert commit in ours.read_text()
+    assert commit not in out.read_text()
+    assert "is the champion" in ours.read_text()
+    assert "tokens per second" in ours.read_text()
+    assert "run.html" not in project.run("git", "status", "--short").stdout
+
+
 def test_changed_evaluation_does_not_train(restored: Project) -> None:
     restored.set_params({"evaluate.sample_tokens": 9})
-    assert restored.repro() == ["params", "evaluate", "gate@evaluate", "register"]
+    assert restored.repro() == ["params", "evaluate", "gate@evaluate", "report", "register"]
 
 
 def test_edited_evaluation_code_does_not_train(restored: Project) -> None:

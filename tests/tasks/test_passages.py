@@ -67,6 +67,34 @@ def test_labels_are_true_and_partners_of_the_same_group(tmp_path: Path, kind: st
         assert set(labels) == set(data.labels)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("same_group", [0.0, 0.5])
+def test_partners_of_other_groups(tmp_path: Path, kind: str, same_group: float) -> None:
+    task = KINDS[kind](kind=kind, same_group=same_group)
+    data = passages_task(task, "t", corpus(tmp_path, n=120, groups=5))
+    own = others = 0
+    for example in data.splits["test"]:
+        keys = [about(text) for text in example.texts if text]
+        assert len(set(example.texts[2:])) in (0, 4)
+        if kind == "which_body":
+            context, *bodies = keys
+            assert bodies["ABCD".index(example.label)] == context
+            false = [body for body in bodies if body != context]
+        else:
+            context = keys[0]
+            assert (keys[0] == keys[1]) == (example.label == "yes")
+            false = keys[1:] if example.label == "no" else []
+        own += sum(key.split()[1] == context.split()[1] for key in false)
+        others += len(false)
+    assert own / others == pytest.approx(same_group, abs=0.2 if same_group else 0)
+
+
+def test_one_group_has_no_strangers(tmp_path: Path) -> None:
+    task = WhichBody(kind="which_body", same_group=0.0)
+    data = passages_task(task, "t", corpus(tmp_path, groups=1))
+    assert all(len(set(example.texts[2:])) == 4 for example in data.splits["test"])
+
+
 def test_the_summary_is_not_in_the_body(tmp_path: Path) -> None:
     for example in passages_task(SummaryOfBody(kind="summary_of_body"), "t", corpus(tmp_path)).splits[
         "train"

@@ -145,6 +145,11 @@ def test_mistakes_in_jsonl_and_parquet(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"text": 3, "label": 1}\n')
     with pytest.raises(UserError, match=r"text is of type int, not a text"):
         read_task(task(tmp_path, "jsonl"), "t")
+    (tmp_path / "train.jsonl").write_text('{"sentence1": "a", "score": true}\n')
+    files = dict.fromkeys(("train", "test"), "train.jsonl")
+    number = {"kind": "regression", "folder": str(tmp_path), "files": files, "second": None}
+    with pytest.raises(UserError, match=r"train\.jsonl:1: score is True, which is no finite number"):
+        read_task(check(Finetune, {"tasks": {"t": number}}, "params.yaml").tasks["t"], "t")
     (tmp_path / "train.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match=r"train\.parquet: not a whole Parquet file"):
         read_task(task(tmp_path, "parquet"), "t")

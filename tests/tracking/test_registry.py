@@ -14,6 +14,7 @@ import pytest
 
 from gptmill.errors import UserError
 from gptmill.fingerprint import dvc_md5, locked_inputs, stage_inputs
+from gptmill.run_report.circumstances import against_champion
 from gptmill.tracking.client import connect, tracking_uri
 from gptmill.tracking.fetch import load_registered
 from gptmill.tracking.package import Package
@@ -155,6 +156,16 @@ def test_other_test_data_has_another_digest(tmp_path: Path) -> None:
 def test_an_unknown_model_is_a_message(published: Path, model: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_registered(model, tracking_uri(published))
+
+
+def test_the_report_knows_the_champion(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(published)
+    assert against_champion(published) == [
+        "This model is the champion of gptmill (version 1), the first there was."
+    ]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{published / 'nowhere.db'}")
+    (line,) = against_champion(published)
+    assert line.startswith("No champion to compare with: ")
 
 
 def test_a_registered_package_is_the_one_that_was_packed(published: Path) -> None:

@@ -46,19 +46,25 @@ class Provenance(AnyTask):
     max_labels: Annotated[int, Field(ge=2)]
 
 
-class SummaryOfBody(AnyTask):
+class FromPassages(AnyTask):
+    """Made from how documents are built; `same_group` is the share of false partners of the same group."""
+
+    same_group: Fraction = 1.0
+
+
+class SummaryOfBody(FromPassages):
     """Entailment: does this summary belong to this body, or to another one of the same group?"""
 
     kind: Literal["summary_of_body"]
 
 
-class SameObject(AnyTask):
+class SameObject(FromPassages):
     """Similarity: do two paragraphs describe one object, or two of the same group?"""
 
     kind: Literal["same_object"]
 
 
-class WhichBody(AnyTask):
+class WhichBody(FromPassages):
     """Multiple choice: which of four bodies of the same group belongs to this summary?"""
 
     kind: Literal["which_body"]

@@ -8,7 +8,9 @@ A docstring is a summary, a paragraph that extends it, and a body. That gives re
 
 In other documents (books, web pages) a passage of a few paragraphs stands for the docstring. Train
 examples come from the train split, dev and test from validation and test, so pretraining saw neither.
-A false partner comes from the same group (package, file) and split wherever it has another passage.
+A false partner comes from the same group (package, file) and split wherever it has another passage: a hard
+negative, which what a text is about does not give away. `same_group` below 1 takes that share of them only
+from there and the others from other groups, which is easier.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ def passages_task(task: SummaryOfBody | SameObject | WhichBody, name: str, sourc
     for split, corpus_split in CORPUS_SPLITS.items():
         passages = [p for row in rows if row["split"] == corpus_split for p in _passages(row)]
         limit = task.max_train if split == "train" else task.max_eval
-        splits[split] = sample(_examples(task.kind, passages), limit)
+        splits[split] = sample(_examples(task.kind, passages, task.same_group), limit)
         if len(splits[split]) < FEWEST:
             raise UserError(
                 f"{where} (kind {task.kind}) needs documents with a short first paragraph and more text after "
@@ -97,13 +99,38 @@ def _fits(text: str, words: range) -> bool:
     return len(text.split()) in words
 
 
-def _examples(kind: str, passages: list[Passage]) -> list[Example]:
+def _examples(kind: str, passages: list[Passage], same_group: float) -> list[Example]:
     body = "second" if kind == "same_object" else "body"
     allowed = PARAGRAPH_WORDS if kind == "same_object" else BODY_WORDS
     fit = [p for p in passages if _fits(p.summary, SUMMARY_WORDS) and _fits(getattr(p, body), allowed)]
     make = _choice if kind == "which_body" else _pair
-    found = _neighbours(fit, 1 if make is _pair else N_BODIES - 1)
+    found = _partners(fit, 1 if make is _pair else N_BODIES - 1, same_group)
     return [make(number, passage, others, body) for number, (passage, others) in enumerate(found)]
+
+
+def _partners(passages: list[Passage], n: int, same_group: float) -> Iterator[tuple[Passage, list[Passage]]]:
+    """Each passage with `n` others, of its own group or, for a share of 1 - `same_group`, of another one.
+
+    Which of the two is drawn by the hash of its id, so the same text always has the same partners.
+    """
+    ring = sorted(passages, key=lambda p: rank(p.id))
+    place = {passage.id: i for i, passage in enumerate(ring)}
+    for passage, near in _neighbours(passages, n):
+        others: list[Passage] = []
+        for number, own in enumerate(near):
+            is_far = int.from_bytes(rank(f"{passage.id} {number}"), "big") >= same_group * 2**64
+            far = _stranger(ring, place[passage.id], passage, others) if is_far else None
+            others.append(far or own)
+        yield passage, others
+
+
+def _stranger(ring: list[Passage], start: int, passage: Passage, taken: list[Passage]) -> Passage | None:
+    """The next passage in the ring of another group that isn't taken; None where there is none."""
+    for step in range(1, len(ring)):
+        other = ring[(start + step) % len(ring)]
+        if other.group != passage.group and other not in taken:
+            return other
+    return None
 
 
 def _neighbours(passages: list[Passage], n: int) -> Iterator[tuple[Passage, list[Passage]]]:

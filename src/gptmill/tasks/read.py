@@ -104,7 +104,7 @@ def _label(row: Row, task: LabelledTask, where: str) -> str:
 def _number(row: Row, column: str, key: str) -> str:
     found = value(row, column, key)
     try:
-        number = float(found)
+        number = math.nan if isinstance(found, bool) else float(found)
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):

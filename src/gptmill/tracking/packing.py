@@ -52,6 +52,9 @@ def gather_facts(inputs: Inputs, root: Path) -> dict[str, Any]:
         "fingerprint": inputs.fingerprint,
         "model": read_json(root / "models/pretrain/config.json"),
         "metrics": read_json(root / "reports/evaluate/metrics.json"),
+        "evaluation": read_json(details)
+        if (details := root / "reports/evaluate/details.json").is_file()
+        else {},
         "test_data": test_digest(documents),
         "tokenizer": hashlib.md5(
             (root / "data/tokens/tokenizer.model").read_bytes(), usedforsecurity=False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from gptmill.gates.views.finetune import task_names
 from gptmill.gates.views.reading import figures, read_object
 
 OUT = "reports/evaluate"
+UNKNOWN = {"memorised.train": math.nan}  # where no document is long enough to be asked
 
 
 def passes(_root: Path) -> list[str]:
@@ -22,7 +24,7 @@ def tables(root: Path) -> dict[str, pd.DataFrame]:
     metrics = read_object(root, f"{OUT}/metrics.json")
     tasks = metrics.pop("tasks", {})
     return {
-        "metrics": pd.DataFrame([{"metrics": f"{OUT}/metrics.json"} | figures(metrics)]),
+        "metrics": pd.DataFrame([{"metrics": f"{OUT}/metrics.json"} | UNKNOWN | figures(metrics)]),
         "tasks": _tasks(task_names(root), tasks),
         "samples": samples(read_object(root, f"{OUT}/samples.json")),
     }
