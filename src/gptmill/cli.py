@@ -7,10 +7,12 @@ from importlib.metadata import version
 
 from gptmill.commands.explain import add_explain
 from gptmill.commands.generate import add_generate
+from gptmill.commands.monitor import add_monitor
 from gptmill.commands.plan import add_plan
 from gptmill.commands.publish import add_publish
 from gptmill.commands.registry import add_registry
 from gptmill.commands.retrain import add_retrain
+from gptmill.commands.serve import add_serve
 from gptmill.errors import run
 
 
@@ -29,10 +31,12 @@ def _parser() -> argparse.ArgumentParser:
     for add in (
         add_generate,
         add_explain,
+        add_monitor,
         add_plan,
         add_publish,
         add_registry,
         add_retrain,
+        add_serve,
     ):
         add(commands)
     return parser

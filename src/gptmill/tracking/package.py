@@ -46,26 +46,47 @@ class Package:
         Raises:
             UserError: for a setting out of range.
         """
-        _check("max_new_tokens", max_new_tokens, max_new_tokens >= 0, "0 or more")
-        _check(
-            "temperature", temperature, 0 <= temperature < math.inf, "0 or more (0 takes the likeliest token)"
-        )
-        _check("top_k", top_k, top_k >= 0, "0 (every token) or more")
-        _check("seed", seed, 0 <= seed < 2**63, "from 0 to 2^63 - 1")
-        from gptmill.models.generate import generate
-
-        eos = self.tokenizer.eos_id
-        ids = self.tokenizer.encode(prompt) or [eos]
-        new = generate(
-            self.model,
-            ids,
-            max_new_tokens=int(max_new_tokens),
-            temperature=float(temperature),
-            top_k=int(top_k),
-            seed=int(seed),
-            stop_id=eos,
-        )
+        new = continuation(self.model, self.ids(prompt), max_new_tokens, temperature, top_k, seed, self.eos)
         return prompt + self.tokenizer.decode(new)
+
+    def ids(self, prompt: str) -> list[int]:
+        """What the model reads of a prompt: an empty one is the end of a text before."""
+        return self.tokenizer.encode(prompt) or [self.eos]
+
+    @property
+    def eos(self) -> int:
+        return self.tokenizer.eos_id
+
+
+def continuation(
+    model: LanguageModel,
+    ids: list[int],
+    max_new_tokens: int,
+    temperature: float,
+    top_k: int,
+    seed: int,
+    stop_id: int,
+) -> list[int]:
+    """The tokens that follow `ids`, with every setting checked.
+
+    Raises:
+        UserError: for a setting out of range.
+    """
+    _check("max_new_tokens", max_new_tokens, max_new_tokens >= 0, "0 or more")
+    _check("temperature", temperature, 0 <= temperature < math.inf, "0 or more (0 takes the likeliest token)")
+    _check("top_k", top_k, top_k >= 0, "0 (every token) or more")
+    _check("seed", seed, 0 <= seed < 2**63, "from 0 to 2^63 - 1")
+    from gptmill.models.generate import generate
+
+    return generate(
+        model,
+        ids,
+        max_new_tokens=int(max_new_tokens),
+        temperature=float(temperature),
+        top_k=int(top_k),
+        seed=int(seed),
+        stop_id=stop_id,
+    )
 
 
 def _check(name: str, value: float, ok: bool, allowed: str) -> None:
