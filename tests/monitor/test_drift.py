@@ -48,7 +48,7 @@ def test_a_shift_is_found_and_a_small_one_does_not_matter() -> None:
     old, new = RNG.normal(size=400), RNG.normal(size=400)
     limits = Limits()
     results = signal_results(
-        {"same": old, "far": old, "near": old}, {"same": new, "far": new + 1, "near": new + 0.3}, limits
+        {"same": old, "far": old, "near": old}, {"same": new, "far": new + 1, "near": new + 0.35}, limits
     )
     assert [name for name, result in results.items() if result.drifted] == ["far"]
     assert results["near"].adjusted <= limits.alpha, "real, but little"

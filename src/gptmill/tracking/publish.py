@@ -116,10 +116,16 @@ def _ensure_run(client: MlflowClient, stage: str, description: Description, root
 
 
 def _remove_torn(client: MlflowClient, fingerprint: str) -> None:
-    """Delete the unfinished attempts beside a complete run."""
+    """Delete the unfinished attempts beside a complete run, where we may: on a team's server a writer may not."""
+    from mlflow.exceptions import MlflowException
+
     for run in find_runs(client, fingerprint):
         if not is_complete(run):
-            client.delete_run(run.info.run_id)
+            try:
+                client.delete_run(run.info.run_id)
+            except MlflowException as error:
+                if error.error_code != "PERMISSION_DENIED":
+                    raise
 
 
 def stale_outs(stage: str, root: Path) -> str | None:
