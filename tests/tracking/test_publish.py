@@ -109,6 +109,25 @@ def test_an_unreachable_server_is_a_message(project: Path) -> None:
         publish(project, "http://127.0.0.1:9")
 
 
+@pytest.mark.parametrize("kilobytes", [400, 3000])
+def test_a_full_disk_is_a_message_and_is_gone_on_with(project: Path, tmp_path: Path, kilobytes: int) -> None:
+    """Full at once, and full while the model is written."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("a small disk of its own can be mounted by root only")
+    uri = f"sqlite:///{disk / 'mlflow.db'}"
+    try:
+        with pytest.raises(UserError, match=r"could not publish to .*Free some space there, and run"):
+            publish(project, uri)
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        publish(project, uri)
+        assert {p.action for p in publish(project, uri)} == {"present"}
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
 def test_publish_works_from_any_folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project / "prepared")
     before = {path.name for path in Path().iterdir()}
