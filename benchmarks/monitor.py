@@ -8,7 +8,7 @@ A small model and a vocabulary are made from half of the books. Then batches are
 - `speeches`: as many State of the Union addresses against the same.
 - `more books, pieces as units`: what a test would say that takes pieces of one book for independent.
 
-Run: python -m benchmarks.monitor --books FOLDER --speeches FOLDER --json OUT
+    python -m benchmarks.monitor --books FOLDER --speeches FOLDER --json OUT
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from gptmill.models import build_model
 from gptmill.monitor.compare import judge
 from gptmill.monitor.drift import Limits
 from gptmill.monitor.signals import MEANINGS, Measured, measure
-from gptmill.monitor.texts import Texts, new_documents
+from gptmill.monitor.texts import Texts, documents, new_documents
 from gptmill.monitor.vocabulary import Vocabulary
 from gptmill.params import load
 from gptmill.params.clean import Clean
@@ -36,7 +36,7 @@ from gptmill.threads import share_cores
 from gptmill.tokens.tokenizer import Tokenizer, train_tokenizer
 from gptmill.tracking.package import Package
 
-RESAMPLES, HELD_OUT, BATCH, STEPS = 100, 0.1, 16, 400
+RESAMPLES, HELD_OUT, BATCH, STEPS = 100, 0.1, 16, 300
 BLOCK = 128
 
 
@@ -48,8 +48,7 @@ def main() -> None:
     args = parser.parse_args()
     share_cores()
     rules = load("clean", Clean)
-    books, _ = new_documents(args.books, rules, limit=10**9)
-    speeches, _ = new_documents(args.speeches, rules)
+    books, speeches = (_read(path, rules) for path in (args.books, args.speeches))
     random.seed(0)
     titles = sorted(set(books.units))
     ours = set(random.sample(titles, len(titles) // 2))
@@ -77,17 +76,24 @@ def main() -> None:
     print(_markdown(found))
 
 
+def _read(path: str, rules: Clean) -> Texts:
+    """The cleaned documents of a folder; a documents.parquet is one that `clean` has written."""
+    if path.endswith(".parquet"):
+        return documents(Path(path), limit=10**9)
+    return new_documents(path, rules, limit=10**9)[0]
+
+
 def _chosen(texts: Texts, rows: list[int]) -> Texts:
     return Texts([texts.texts[i] for i in rows], [texts.units[i] for i in rows])
 
 
 def _train(texts: list[str]) -> Package:
-    """A GPT of 4 layers of 128, for a minute: it knows the books' words and style."""
-    tokenizer = Tokenizer(train_tokenizer(texts[:400], 2048, "bpe", 0.9995))
-    stream = torch.tensor([i for text in texts for i in [*tokenizer.encode(text), tokenizer.eos_id]])
+    """A GPT of 2 layers of 64, for some seconds: it knows the books' words, and a little of their style."""
+    tokenizer = Tokenizer(train_tokenizer(texts[:100], 1024, "bpe", 0.9995))
+    stream = torch.tensor([i for text in texts[:300] for i in [*tokenizer.encode(text), tokenizer.eos_id]])
     torch.manual_seed(0)
     model = build_model(
-        "modern", vocab_size=2048, block_size=BLOCK, n_layer=4, n_head=4, n_embd=128, dropout=0.0
+        "modern", vocab_size=1024, block_size=BLOCK, n_layer=2, n_head=2, n_embd=64, dropout=0.0
     )
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.95))
     for step in range(STEPS):

@@ -52,6 +52,8 @@ def _pages(page: Any, uri: str, folder: Path, experiment: str, stage: str) -> di
         found[name] = page.inner_text("body")
 
     page.goto(f"{uri}/#/experiments/{experiment}/runs")
+    page.get_by_text("Model training").first.click()  # the UI begins with what is for chats
+    page.goto(f"{uri}/#/experiments/{experiment}/runs")
     search = page.get_by_test_id("search-box")
     search.wait_for()
     search.fill(f"tags.`gptmill.stage` = '{stage}'")

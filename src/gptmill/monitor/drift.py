@@ -56,12 +56,23 @@ def signal_results(
     }
 
 
-def energy_test(one: Array, other: Array, permutations: int, seed: int = 0) -> tuple[float, float]:
+def deal(n: int, m: int, permutations: int, seed: int = 0) -> Array:
+    """Which of `n + m` units are called new, `(1 + permutations, n + m)`: the last `m`, then any `m` of them."""
+    rng = np.random.default_rng(seed)
+    new = np.zeros((permutations + 1, n + m))
+    new[0, n:] = 1.0
+    for row in new[1:]:
+        row[rng.permutation(n + m)[:m]] = 1.0
+    return new
+
+
+def energy_test(one: Array, other: Array, new: Array) -> tuple[float, float]:
     """The distance between two samples, and how often chance alone gives as much.
 
     Args:
         one: `(n,)` or `(n, features)`.
         other: `(m,)` or `(m, features)`.
+        new: of `deal(n, m, …)`.
 
     Raises:
         ValueError: with fewer than two units in a sample.
@@ -70,11 +81,6 @@ def energy_test(one: Array, other: Array, permutations: int, seed: int = 0) -> t
     if min(n, m) < 2:
         raise ValueError(f"{n} and {m} units")
     between = distances(np.concatenate([one, other]))
-    rng = np.random.default_rng(seed)
-    new = np.zeros((permutations + 1, n + m))
-    new[0, n:] = 1.0  # the samples as they are; then the same units dealt out at random
-    for row in new[1:]:
-        row[rng.permutation(n + m)[:m]] = 1.0
     to_all, total = between.sum(axis=1), between.sum()
     within_new = np.einsum("ij,ij->i", new @ between, new)
     across = new @ to_all - within_new
@@ -87,7 +93,7 @@ def energy_test(one: Array, other: Array, permutations: int, seed: int = 0) -> t
     energy = 2 * across - within_old - within_new
     if across[0] <= 0:  # all units are the same
         return 0.0, 1.0
-    p = (1 + np.count_nonzero(energy[1:] >= energy[0] - 1e-12)) / (permutations + 1)
+    p = (1 + np.count_nonzero(energy[1:] >= energy[0] - 1e-12)) / len(new)
     return float(energy[0] / (2 * across[0])), float(p)
 
 
