@@ -31,8 +31,9 @@ class Server:
         command += ["--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}"]
         command += ["--artifacts-destination", (self.folder / "artifacts").as_uri()]
         log = (self.folder / "server.log").open("ab")
+        env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # two processes less
         self.process = subprocess.Popen(
-            command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
+            command, cwd=self.folder, env=env, stdout=log, stderr=log, start_new_session=True
         )
         for _ in range(1800):
             try:

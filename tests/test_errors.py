@@ -48,3 +48,8 @@ def test_success_with_daft_loaded_flushes_and_runs_exit_handlers() -> None:
 def test_failure_with_daft_loaded() -> None:
     done = run("import daft; raise UserError('no')")
     assert (done.returncode, done.stderr) == (1, "gptmill: error: no\n")
+
+
+def test_a_command_may_choose_its_exit_code() -> None:
+    code = "from gptmill.errors import run\nrun(lambda: 3)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 3

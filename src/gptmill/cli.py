@@ -9,11 +9,13 @@ from gptmill.commands.explain import add_explain
 from gptmill.commands.export import add_export
 from gptmill.commands.generate import add_generate
 from gptmill.commands.inspect import add_inspect
+from gptmill.commands.monitor import add_monitor
 from gptmill.commands.plan import add_plan
 from gptmill.commands.publish import add_publish
 from gptmill.commands.registry import add_registry
 from gptmill.commands.report import add_report
 from gptmill.commands.retrain import add_retrain
+from gptmill.commands.serve import add_serve
 from gptmill.errors import run
 
 
@@ -34,11 +36,13 @@ def _parser() -> argparse.ArgumentParser:
         add_inspect,
         add_export,
         add_explain,
+        add_monitor,
         add_plan,
         add_publish,
         add_registry,
         add_report,
         add_retrain,
+        add_serve,
     ):
         add(commands)
     return parser

@@ -26,10 +26,13 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
-def run(main: Callable[[], None]) -> NoReturn:
-    """Run an entry point and end the process: a `UserError` or a full disk is a message and exit code 1."""
+def run(main: Callable[[], int | None]) -> NoReturn:
+    """Run an entry point and end the process: a `UserError` or a full disk is a message and exit code 1.
+
+    What `main` returns is the exit code, 0 where it returns nothing.
+    """
     try:
-        main()
+        code = main()
     except UserError as error:
         _leave(f"gptmill: error: {error}")
     except OSError as error:
@@ -42,7 +45,7 @@ def run(main: Callable[[], None]) -> NoReturn:
         )
     except KeyboardInterrupt:
         _leave("gptmill: interrupted; nothing was recorded", 130)
-    _leave()
+    _leave(code=code)
 
 
 def _leave(message: str = "", code: int | None = None) -> NoReturn:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from mlflow_server import Server
+from registered import Registry
 from tracked_project import DVC_YAML, PARAMS_YAML, environment, prepare
 
 REPOSITORY = Path(__file__).parents[2]
@@ -87,3 +88,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
     finally:
         server.kill()
+
+
+@pytest.fixture
+def registry(project: Path) -> Registry:
+    """The project and its own registry."""
+    from gptmill.tracking.client import tracking_uri
+
+    return Registry(project, tracking_uri(project))

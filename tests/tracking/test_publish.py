@@ -109,6 +109,23 @@ def test_an_unreachable_server_is_a_message(project: Path) -> None:
         publish(project, "http://127.0.0.1:9")
 
 
+def test_a_full_disk_is_a_message_and_is_gone_on_with(project: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2000k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("a small disk of its own can be mounted by root only")
+    uri = f"sqlite:///{disk / 'mlflow.db'}"
+    try:
+        with pytest.raises(UserError, match=r"could not publish to .*Free some space there, and run"):
+            publish(project, uri)
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        publish(project, uri)
+        assert {p.action for p in publish(project, uri)} == {"present"}
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
 def test_publish_works_from_any_folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project / "prepared")
     before = {path.name for path in Path().iterdir()}
@@ -133,6 +150,7 @@ def test_an_experiment_in_a_temporary_workspace_registers_with_the_project(proje
     (run,) = client.search_runs([experiment_id(client)])
     assert run.data.tags["gptmill.stage"] == "register"
     assert run.data.tags["gptmill.dvc_experiment"] == "wavy-cat"
+    assert run.info.run_name == "register wavy-cat"
     assert run.data.params["register.confidence"] == "0.9"
     assert run.data.tags["gptmill.dirty"] == "true", "its parameters are in no commit of the project"
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, capture_output=True, text=True).stdout

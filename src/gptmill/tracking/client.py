@@ -151,6 +151,16 @@ def reason(error: BaseException) -> str:
     return f"{type(innermost).__name__}: {lines[0][:200]}"
 
 
+def is_full(error: BaseException) -> bool:
+    """Does an error say that a disk is full: ours, SQLite's, or a server's in its own words?"""
+    chain: list[Any] = [error]
+    while following := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(following)
+    numbers = (errno.ENOSPC, errno.EDQUOT)
+    words = ("disk is full", "No space left on device")
+    return any(getattr(e, "errno", None) in numbers or any(w in str(e) for w in words) for e in chain)
+
+
 def lock_file(uri: str, what: str) -> Path | None:
     """A file beside a SQLite database, to be locked for `what`; None for a server."""
     path = _sqlite_path(uri)

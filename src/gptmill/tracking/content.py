@@ -72,12 +72,12 @@ def describe(stage: str, inputs: Inputs, root: Path) -> Description:
     """Name, tags, parameters and data of a stage's run."""
     chain = lineage(inputs, root)
     tags = {STAGE: stage, FINGERPRINT: inputs.fingerprint, **_git(root)}
-    if name := os.environ.get("DVC_EXP_NAME"):
-        tags["gptmill.dvc_experiment"] = name
+    if experiment := os.environ.get("DVC_EXP_NAME"):
+        tags["gptmill.dvc_experiment"] = experiment
     if parent := chain.get("pretrain"):
         tags[PARENT] = parent["fingerprint"]
     return Description(
-        name=f"{stage} {inputs.fingerprint[:8]}",
+        name=f"{stage} {experiment or inputs.fingerprint[:8]}",
         tags=tags,
         params={key_name(key): _text(value) for key, value in flatten(inputs.params).items()},
         datasets={

@@ -15,7 +15,7 @@ from gptmill.errors import UserError
 from gptmill.fingerprint import Inputs, dvc_md5, locked_inputs, locked_stages
 from gptmill.params import load
 from gptmill.params.register import Register
-from gptmill.tracking.client import absolute, connect, project_root, reason, store_root, tracking_uri
+from gptmill.tracking.client import absolute, connect, is_full, project_root, reason, store_root, tracking_uri
 from gptmill.tracking.content import Description, describe, results
 from gptmill.tracking.lineage import locked_outs
 from gptmill.tracking.registry import has_version, register
@@ -55,8 +55,9 @@ def publish(root: Path | None = None, uri: str | None = None) -> list[Published]
     except UserError:
         raise
     except Exception as error:
+        todo = "Free some space there" if is_full(error) else "Start the server or set MLFLOW_TRACKING_URI"
         raise UserError(
-            f"could not publish to {uri}: {reason(error)}. Start the server or set MLFLOW_TRACKING_URI, "
+            f"could not publish to {uri}: {reason(error)}. {todo}, "
             "and run `gptmill publish` again: it goes on where it stopped."
         ) from error
 
@@ -116,10 +117,16 @@ def _ensure_run(client: MlflowClient, stage: str, description: Description, root
 
 
 def _remove_torn(client: MlflowClient, fingerprint: str) -> None:
-    """Delete the unfinished attempts beside a complete run."""
+    """Delete the unfinished attempts beside a complete run, where we may: on a team's server a writer may not."""
+    from mlflow.exceptions import MlflowException
+
     for run in find_runs(client, fingerprint):
         if not is_complete(run):
-            client.delete_run(run.info.run_id)
+            try:
+                client.delete_run(run.info.run_id)
+            except MlflowException as error:
+                if error.error_code != "PERMISSION_DENIED":
+                    raise
 
 
 def stale_outs(stage: str, root: Path) -> str | None:

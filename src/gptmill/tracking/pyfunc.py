@@ -26,9 +26,7 @@ sys.exit(0 if text.startswith(sys.argv[2]) else f"the prompt was answered with {
 
 def save_pyfunc(package: Path, folder: Path) -> None:
     """Write the package as an MLflow model into `folder`, which must not exist."""
-    from mlflow.models import ModelSignature
     from mlflow.pyfunc import save_model
-    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
     import gptmill
     from gptmill.tracking import served
@@ -40,25 +38,33 @@ def save_pyfunc(package: Path, folder: Path) -> None:
         artifacts={"package": str(package)},
         code_paths=[str(library)],
         pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
-        signature=ModelSignature(
-            inputs=Schema([ColSpec("string")]),
-            outputs=Schema([ColSpec("string")]),
-            params=ParamSchema(
-                [
-                    ParamSpec("max_new_tokens", "long", 64),
-                    ParamSpec("temperature", "double", 0.8),
-                    ParamSpec("top_k", "long", 40),
-                    ParamSpec("top_p", "double", 1.0),
-                    ParamSpec("min_p", "double", 0.0),
-                    ParamSpec("repetition_penalty", "double", 1.0),
-                    ParamSpec("beams", "long", 1),
-                    ParamSpec("length_penalty", "double", 1.0),
-                    ParamSpec("stop", "string", [], shape=(-1,)),
-                    ParamSpec("seed", "long", 0),
-                ]
-            ),
-        ),
+        signature=served_signature(),
         input_example=EXAMPLE,
+    )
+
+
+def served_signature() -> Any:
+    """What a served model takes and gives: prompts and settings in, texts out."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+
+    return ModelSignature(
+        inputs=Schema([ColSpec("string")]),
+        outputs=Schema([ColSpec("string")]),
+        params=ParamSchema(
+            [
+                ParamSpec("max_new_tokens", "long", 64),
+                ParamSpec("temperature", "double", 0.8),
+                ParamSpec("top_k", "long", 40),
+                ParamSpec("top_p", "double", 1.0),
+                ParamSpec("min_p", "double", 0.0),
+                ParamSpec("repetition_penalty", "double", 1.0),
+                ParamSpec("beams", "long", 1),
+                ParamSpec("length_penalty", "double", 1.0),
+                ParamSpec("stop", "string", [], shape=(-1,)),
+                ParamSpec("seed", "long", 0),
+            ]
+        ),
     )
 
 

@@ -1,0 +1,1 @@
+"""A registered model behind MLflow's scoring server, with limits and, on request, a log."""
