@@ -32,7 +32,6 @@ SMALL: dict[str, Any] = {
     },
     "finetune.learning_rate": 2e-3,
     "evaluate.sample_tokens": 12,
-    "evaluate.stride": None,
 }
 SOURCES = ("networkx", "sqlalchemy")  # the docstrings of two packages: real text, 4 MB
 

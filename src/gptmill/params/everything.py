@@ -48,7 +48,7 @@ class Params(Section):
         if stride is not None and stride > block_size:
             raise ValueError(
                 f"evaluate.stride = {stride} is longer than pretrain.model.block_size = {block_size}: "
-                "lower it, or set it to null for half of them"
+                "lower it, or set it to null for three quarters of that"
             )
         return self
 
