@@ -114,7 +114,7 @@ def test_figures_are_over_the_test_texts_bytes(project: Path, tmp_path: Path) ->
     assert metrics["memorised"].keys() == {"train", "test"}
     assert metrics["zero_shot"].keys() == {"t"}, "regression has no options"
     details = read_json(tmp_path / "a/details.json")
-    assert details["sliding"]["stride"] == 8
+    assert details["sliding"]["stride"] == 12
     for parts in ("sources", "lengths"):
         rows = details["sliding"][parts].values()
         assert sum(row["bytes"] for row in rows) == len(text)

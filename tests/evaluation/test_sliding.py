@@ -48,7 +48,7 @@ def test_each_token_once_in_its_window(model, stride: int) -> None:
 
 
 def test_a_stride_beyond_the_window_is_refused() -> None:
-    assert effective_stride(None, 128) == 64
+    assert effective_stride(None, 128) == 96
     assert effective_stride(128, 128) == 128
     with pytest.raises(UserError, match=r"evaluate\.stride = 129 is longer than the 128 tokens"):
         effective_stride(129, 128)

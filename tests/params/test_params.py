@@ -75,6 +75,8 @@ def test_the_default_is_valid() -> None:
         ("clean.preset", "gohper", r'clean: preset: "gohper" is no preset; did you mean "gopher"\?'),
         ("clean.languages", ["eng"], r'clean\.languages: "eng" is no language that can be told'),
         ("clean.boilerplate.max_document", 3, r'did you mean "max_documents"\?'),
+        ("evaluate.stride", 999, r"evaluate\.stride = 999 is longer than pretrain\.model\.block_size = \d+"),
+        ("evaluate.length_bins", [256, 256], r"evaluate\.length_bins: .*must rise"),
         ("finetune.tasks.provenance.max_tokens", 999, r"max_tokens = 999 is longer than .*block_size = \d+"),
         ("pretrain.init_from", "nowhere", r"pretrain\.init_from: nowhere is no model's folder"),
         ("finetune.lm_weight", None, r"finetune\.lm_weight: .*valid number; found None"),

@@ -25,7 +25,7 @@ class Document:
 
 
 def documents_of(split: str, tokens: Path, documents: Path) -> list[Document]:
-    """All documents of a split, in the order of its stream.
+    """The documents of a split that have any text, in the order of its stream.
 
     Args:
         tokens: data/tokens.
@@ -49,6 +49,7 @@ def documents_of(split: str, tokens: Path, documents: Path) -> list[Document]:
     return [
         Document(row["id"], sources[row["id"]], row["bytes"], int(end) - row["tokens"], row["tokens"] - 1)
         for row, end in zip(index, ends, strict=True)
+        if row["tokens"] > 1  # an empty text has nothing to predict
     ]
 
 

@@ -23,7 +23,7 @@ IGNORED = -100  # a target that doesn't count
 
 
 def effective_stride(stride: int | None, block_size: int) -> int:
-    """`stride`, or half of `block_size` where it isn't set.
+    """`stride`, or three quarters of `block_size` where it isn't set.
 
     Raises:
         UserError: when it is longer than the model reads at once: tokens between two windows would be lost.
@@ -31,9 +31,9 @@ def effective_stride(stride: int | None, block_size: int) -> int:
     if stride is not None and stride > block_size:
         raise UserError(
             f"evaluate.stride = {stride} is longer than the {block_size} tokens that the model reads at once "
-            "(its block_size): lower it, or set it to null for half of them"
+            "(its block_size): lower it, or set it to null for three quarters of that"
         )
-    return stride or max(1, block_size // 2)
+    return stride or max(1, 3 * block_size // 4)
 
 
 def sliding_nats(

@@ -25,7 +25,7 @@ class Memorisation(Section):
 
 class Evaluate(Section):
     batch_size: PositiveInt
-    stride: PositiveInt | None  # of the sliding window, in tokens; null: half of block_size
+    stride: PositiveInt | None  # of the sliding window, in tokens; null: three quarters of block_size
     length_bins: Annotated[list[PositiveInt], AfterValidator(_rising)]  # bytes
     zero_shot_examples: Annotated[int, Field(ge=0)]  # of each task's test split; 0: none
     memorisation: Memorisation

@@ -53,6 +53,16 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def stride_fits_the_model(self) -> Params:
+        stride, block_size = self.evaluate.stride, self.pretrain.model.block_size
+        if stride is not None and stride > block_size:
+            raise ValueError(
+                f"evaluate.stride = {stride} is longer than pretrain.model.block_size = {block_size}: "
+                "lower it, or set it to null for three quarters of that"
+            )
+        return self
+
+    @model_validator(mode="after")
     def scores_exist(self) -> Params:
         known = ["bits_per_byte", *(f"tasks.{name}" for name in self.finetune.tasks)]
         if self.registering.primary not in known:

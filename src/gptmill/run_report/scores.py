@@ -65,7 +65,9 @@ def _by(title: str, rows: dict[str, dict[str, Any]], name: str) -> Markup:
         for label, row in rows.items()
     ]
     head = [name, "bits per byte", "95 % interval", "perplexity", "documents", "bytes"]
-    return join([figure(both(*drawn), "", title=title, wide=True), table(title, head, listed)])
+    return join(
+        [figure(both(*drawn), "", title=title, wide=True), table("The same in figures", head, listed)]
+    )
 
 
 def tasks(facts: Facts) -> Markup:
