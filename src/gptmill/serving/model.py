@@ -43,6 +43,7 @@ class Served:
 
     def __init__(self, package: Package, limits: Limits, at_once: int, log: RequestLog | None = None) -> None:
         self.package, self.limits, self.log = package, limits, log
+        self.default_tokens = min(64, limits.new_tokens)
         self._turns = threading.BoundedSemaphore(at_once)
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> list[str]:
@@ -62,7 +63,8 @@ class Served:
         )
 
         deadline = time.monotonic() + self.limits.seconds
-        settings = {"max_new_tokens": 64, "temperature": 0.8, "top_k": 40, "seed": 0, **(params or {})}
+        defaults = {"max_new_tokens": self.default_tokens, "temperature": 0.8, "top_k": 40, "seed": 0}
+        settings = {**defaults, **(params or {})}
         try:
             prompts = [str(prompt) for prompt in model_input.iloc[:, 0]]
             read = self._checked(prompts, settings["max_new_tokens"])
