@@ -105,7 +105,7 @@ def _train(texts: list[str]) -> Package:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    print(f"last training loss: {float(loss):.3f} nats a token")
+    print(f"last training loss: {loss.item():.3f} nats a token")
     return Package(model.eval(), tokenizer)
 
 

@@ -103,3 +103,23 @@ def test_actionlint(name: str) -> None:
 def test_the_scripts_are_bash(script: str) -> None:
     done = subprocess.run(["bash", "-n", str(ROOT / ".ci" / script)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("code", "retrained"), [(0, False), (3, True), (1, False)])
+def test_without_drift_nothing_is_retrained(tmp_path: Path, code: int, retrained: bool) -> None:
+    """The script alone: what it makes of each exit code of `gptmill monitor`."""
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    commands = tmp_path / ".venv/bin"
+    commands.mkdir(parents=True)
+    for name, body in (("gptmill", f'echo "$@" >>said; [ "$1" != monitor ] || exit {code}'), ("dvc", "true")):
+        (commands / name).write_text(f"#!/bin/bash\n{body}\n")
+        (commands / name).chmod(0o755)
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    commit = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "--allow-empty"]
+    subprocess.run([*commit, "-m", "first"], cwd=tmp_path, check=True)
+    env = os.environ | {"MONITOR": "--requests logs", "MLFLOW_TRACKING_URI": "x"}
+    done = subprocess.run(["bash", ".ci/retrain"], cwd=tmp_path, env=env, capture_output=True, text=True)
+    said = (tmp_path / "said").read_text().splitlines()
+    assert said[0] == "monitor --requests logs --page monitor.html"
+    assert said[1:] == (["retrain --report report.md"] if retrained else [])
+    assert done.returncode == (1 if code == 1 else 0), done.stderr

@@ -64,7 +64,8 @@ def _scoring_server(served: Served, log: RequestLog | None) -> FastAPI:
     from mlflow.models import Model
     from mlflow.pyfunc import PyFuncModel, scoring_server
 
-    app: FastAPI = scoring_server.init(PyFuncModel(Model(signature=served_signature()), served))
+    meta = Model(signature=served_signature(served.default_tokens))
+    app: FastAPI = scoring_server.init(PyFuncModel(meta, served))
     if log is not None:
         from fastapi import Body, Response
 

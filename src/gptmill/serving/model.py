@@ -45,6 +45,7 @@ class Served:
 
     def __init__(self, package: Package, limits: Limits, at_once: int, log: RequestLog | None = None) -> None:
         self.package, self.limits, self.log = package, limits, log
+        self.default_tokens = min(64, limits.new_tokens)
         self._turns = threading.BoundedSemaphore(at_once)
         # For the server's life: a request that laid out the weights for itself would do it under the others.
         self._layout = for_single_tokens(package.model)
@@ -67,7 +68,7 @@ class Served:
         )
 
         deadline = time.monotonic() + self.limits.seconds
-        settings = {"max_new_tokens": 64, **(params or {})}
+        settings = {"max_new_tokens": self.default_tokens, **(params or {})}
         settings["stop"] = [str(string) for string in settings.get("stop", [])]
         try:
             prompts = [str(prompt) for prompt in model_input.iloc[:, 0]]

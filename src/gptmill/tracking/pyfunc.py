@@ -43,8 +43,12 @@ def save_pyfunc(package: Path, folder: Path) -> None:
     )
 
 
-def served_signature() -> Any:
-    """What a served model takes and gives: prompts and settings in, texts out."""
+def served_signature(max_new_tokens: int = 64) -> Any:
+    """What a served model takes and gives: prompts and settings in, texts out.
+
+    Args:
+        max_new_tokens: what a request that doesn't name it gets.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
@@ -53,7 +57,7 @@ def served_signature() -> Any:
         outputs=Schema([ColSpec("string")]),
         params=ParamSchema(
             [
-                ParamSpec("max_new_tokens", "long", 64),
+                ParamSpec("max_new_tokens", "long", max_new_tokens),
                 ParamSpec("temperature", "double", 0.8),
                 ParamSpec("top_k", "long", 40),
                 ParamSpec("top_p", "double", 1.0),
