@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = [f"The array number {i} is returned by the function {i % 7}." for i in range(200)]
     (package / "tokenizer.model").write_bytes(train_tokenizer(texts, 300, "bpe", 0.9995))
     torch.manual_seed(0)
-    save_model(build_model("gpt1", vocab_size=300, block_size=16, n_layer=2, n_head=2, n_embd=16), package)
+    save_model(build_model("gpt1", vocab_size=300, block_size=32, n_layer=2, n_head=2, n_embd=16), package)
     client = connect(f"sqlite:///{folder / 'mlflow.db'}")
     save_pyfunc(package, folder / "model")
     client.create_registered_model("gptmill")
