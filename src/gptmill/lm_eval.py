@@ -35,7 +35,8 @@ class GptmillLM(TemplateLM):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.package = _load(package)
-        self.model = self.package.model.to(device or "cpu")
+        # The harness asks for cuda unless told otherwise, also where there is none.
+        self.model = self.package.model.to(device if device and torch.cuda.is_available() else "cpu")
         self.batch_size = 16 if batch_size == "auto" else int(batch_size)
         self.max_length = self.model.config.block_size
         self.max_gen_toks = int(max_gen_toks)

@@ -38,7 +38,7 @@ class Trace:
     def nats(self) -> list[float]:
         """The loss of each token but the first."""
         following = torch.tensor(self.ids[1:])[:, None]
-        return (-self.chances[:-1].gather(1, following).log()).squeeze(1).tolist()  # type: ignore[no-any-return]
+        return (-self.chances[:-1].gather(1, following).log()).squeeze(1).tolist()
 
 
 @torch.no_grad()
@@ -68,7 +68,8 @@ def trace(model: LanguageModel, prompt: list[int], start: int) -> Trace:
         lens = model.logits(states)
     else:
         states = torch.stack([inside["state", layer] for layer in range(model.config.n_layer + 1)])
-        lens = model.logits(model.final_norm(states))
+        final_norm: Any = model.final_norm
+        lens = model.logits(final_norm(states))
     maps = [attention_weights(model, inside["qkv", layer], layer) for layer in range(_n_blocks(model))]
     return Trace(
         ids,
@@ -105,7 +106,7 @@ def _hooks(model: Any, layer: int, inside: dict[tuple[str, int], Tensor]) -> lis
 def attention_weights(model: Any, qkv: Tensor, layer: int) -> Tensor:
     """The weights `(H, T, T)` that `attend` uses without showing them, from a layer's `qkv` `(T, 3C)`."""
     heads, time = model.config.n_head, len(qkv)
-    parts = qkv.unflatten(1, (3 * heads, -1))
+    parts = qkv.view(time, 3 * heads, -1)
     mask = torch.ones(time, time, dtype=torch.bool, device=qkv.device).tril()
     if isinstance(model, Modern):
         rotary = (model.cos[:time], model.sin[:time]) if model.config.rope else None
@@ -119,4 +120,5 @@ def attention_weights(model: Any, qkv: Tensor, layer: int) -> Tensor:
             mask = banded.reshape(time, time).to(qkv.device)
     q, k = q.transpose(0, 1), k.transpose(0, 1)
     scores = q @ k.transpose(1, 2) / q.shape[-1] ** 0.5
-    return scores.masked_fill(~mask, -torch.inf).softmax(-1)
+    weights: Tensor = scores.masked_fill(~mask, -torch.inf).softmax(-1)
+    return weights

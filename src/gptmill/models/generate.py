@@ -154,7 +154,8 @@ def _steps(
     while rows and max_new_tokens:
         scores = window.read([row.ids for row in rows], end).float().cpu()
         ready = [place for place, row in enumerate(rows) if len(row.ids) == end]
-        scores = scores[ready]
+        if len(ready) < len(rows):
+            scores = scores[ready]
         if settings.repetition_penalty != 1.0:
             scores = penalise(scores, seen[ready], settings.repetition_penalty)
         tokens = choose(scores, settings, [rows[place].draws for place in ready])

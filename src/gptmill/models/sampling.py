@@ -85,8 +85,8 @@ def candidates(scores: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
 def choose(scores: Tensor, sampling: Sampling, generators: Sequence[torch.Generator]) -> list[int]:
     """One id for each row of `scores` `(B, V)`, drawn with the row's own generator."""
     if sampling.temperature == 0.0:
-        return scores.argmax(-1).tolist()  # type: ignore[no-any-return]
+        return scores.argmax(-1).tolist()
     values, ids = candidates(scores, sampling)
     shares = values.softmax(-1)
     drawn = [torch.multinomial(row, 1, generator=own) for row, own in zip(shares, generators, strict=True)]
-    return ids.gather(-1, torch.stack(drawn)).squeeze(-1).tolist()  # type: ignore[no-any-return]
+    return ids.gather(-1, torch.stack(drawn)).squeeze(-1).tolist()

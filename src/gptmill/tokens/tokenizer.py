@@ -51,9 +51,7 @@ class Tokenizer:
     @property
     def kind(self) -> Literal["bpe", "unigram"]:
         """Which of the two algorithms splits text into these pieces."""
-        from sentencepiece import sentencepiece_model_pb2 as proto
-
-        spec = proto.ModelProto.FromString(self._processor.serialized_model_proto()).trainer_spec
+        spec = _parsed(self._processor.serialized_model_proto()).trainer_spec
         return "bpe" if spec.model_type == spec.BPE else "unigram"
 
     def scored_pieces(self) -> list[tuple[str, float | None]]:
@@ -129,13 +127,17 @@ def _with_exact_sums(model: bytes) -> bytes:
     dash of 16 and one of 8, or of 8 and 16), so it depends on all the text before. Sums of these multiples are
     exact up to 262,144 nats, some 40,000 tokens: every implementation of the algorithm finds the same reading.
     """
-    from sentencepiece import sentencepiece_model_pb2 as proto
-
-    parsed = proto.ModelProto.FromString(model)
+    parsed = _parsed(model)
     for piece in parsed.pieces:
         piece.score = round(piece.score * 64) / 64
     rounded: bytes = parsed.SerializeToString(deterministic=True)
     return rounded
+
+
+def _parsed(model: bytes) -> Any:
+    from sentencepiece import sentencepiece_model_pb2 as proto
+
+    return proto.ModelProto.FromString(model)  # type: ignore[attr-defined]
 
 
 def _explain(message: str, vocab_size: int) -> str:
