@@ -46,7 +46,9 @@ def signal_results(
     Args:
         reference, batch: signal → `(units,)` or `(units, features)`, the same signals in both.
     """
-    found = {name: energy_test(reference[name], batch[name], limits.permutations, seed) for name in reference}
+    sizes = [len(next(iter(side.values()))) for side in (reference, batch)]
+    dealt = deal(sizes[0], sizes[1], limits.permutations, seed)
+    found = {name: energy_test(reference[name], batch[name], dealt) for name in reference}
     adjusted = holm({name: p for name, (_, p) in found.items()})
     return {
         name: Result(
@@ -101,7 +103,7 @@ def distances(points: Array) -> Array:
     """Euclidean distances `(n, n)` between the rows of `points`."""
     rows = np.asarray(points, np.float64).reshape(len(points), -1)
     if rows.shape[1] == 1:
-        return np.abs(rows - rows.T)
+        return np.asarray(np.abs(rows - rows.T))
     squares = (rows**2).sum(axis=1)
     between = np.sqrt(np.maximum(squares[:, None] + squares - 2 * rows @ rows.T, 0.0))
     np.fill_diagonal(between, 0.0)
