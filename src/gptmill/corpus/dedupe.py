@@ -71,7 +71,7 @@ def dedupe(params: Dedupe, seed: int, source: Path, out: Path, reports: Path) ->
         source, ids = sorted_by_id(source, Path(scratch))
         check_ids(ids)
         clusters = cluster(source, ids, params, seed, Path(scratch))
-        decisions, report = decide(clusters, params, seed, source, ids)
+        decisions, report = decide(clusters, params, seed, source, ids, Path(scratch))
         kept = write_rows(_kept(source, decisions), out / "documents.parquet", DOCUMENTS)
         dropped = write_rows(_dropped(source, decisions), out / "dropped.parquet", DROPPED)
     if kept + dropped != len(ids):
@@ -106,7 +106,7 @@ class Decisions:
 
 
 def decide(
-    clusters: Clusters, params: Dedupe, seed: int, source: Path, ids: pa.Array
+    clusters: Clusters, params: Dedupe, seed: int, source: Path, ids: pa.Array, scratch: Path
 ) -> tuple[Decisions, dict[str, Any]]:
     """Split the clusters, whole, then find the contaminated among those for training."""
     stands = clusters.kept == np.arange(len(ids))
@@ -123,7 +123,7 @@ def decide(
     found = None
     if params.decontaminate:
         sides = {name: numbers[side[numbers] == i] for i, name in enumerate(SIDES)}
-        found = contaminated(source, ids, sides, params.decontaminate)
+        found = contaminated(source, ids, sides, params.decontaminate, scratch)
         contamination[found.document] = np.arange(len(found.document))
         contamination = contamination[clusters.kept]
     goes = ~stands | (contamination >= 0)
