@@ -60,7 +60,7 @@ def main():
         clean(load("clean", Clean, params), folder / "collect", out)
     else:
         from gptmill.corpus.dedupe import dedupe
-        dedupe(load("dedupe", Dedupe, params), 1, folder / "clean/documents.parquet", out)
+        dedupe(load("dedupe", Dedupe, params), 1, folder / "clean/documents.parquet", out, out)
 
 run(main)
 """

@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 
 from gptmill.corpus.examples import read_examples
 from gptmill.corpus.minhash import Hashes, Ints, word_hashes
-from gptmill.corpus.near_duplicates import numbered
 from gptmill.corpus.ngram_join import (
     Bitmap,
     Counts,
@@ -40,6 +39,7 @@ from gptmill.corpus.ngram_join import (
     new_bitmap,
     partition_bits,
 )
+from gptmill.corpus.numbered import ids_of, numbered
 from gptmill.corpus.shingles import document_ngrams, flat, ngram_hashes
 from gptmill.params.dedupe import Decontaminate
 
@@ -87,21 +87,18 @@ class Contaminated:
     report: dict[str, dict[str, int]]
 
 
-def contaminated(
-    source: Path, ids: pa.Array, sides: dict[str, Ints], params: Decontaminate, scratch: Path
-) -> Contaminated:
+def contaminated(source: Path, sides: dict[str, Ints], params: Decontaminate, scratch: Path) -> Contaminated:
     """Find the training documents that overlap the examples of `params.against` and `params.splits`.
 
     Args:
-        source: documents sorted by id; ids: theirs.
+        source: documents sorted by id.
         sides: the numbers of the documents kept, ascending, by split.
         scratch: a folder for files that can be removed afterwards.
     """
     sets = [task_examples(task, scratch / f"task-{task.name}") for task in params.against]
-    sets += [split_examples(source, ids, name, sides[name], scratch / name) for name in params.splits]
+    sets += [split_examples(source, name, sides[name], scratch / name) for name in params.splits]
     table = Table(sets, params.ngram, scratch)
-    words = table.scan(source, ids, sides["train"])
-    return table.judge(words, params)
+    return table.judge(table.scan(source, sides["train"]), params)
 
 
 def task_examples(task: Any, path: Path) -> Examples:
@@ -114,16 +111,16 @@ def task_examples(task: Any, path: Path) -> Examples:
     return Examples(task.name, pa.array(names), path, [(np.arange(len(names)), lists)])
 
 
-def split_examples(source: Path, ids: pa.Array, name: str, numbers: Ints, path: Path) -> Examples:
+def split_examples(source: Path, name: str, numbers: Ints, path: Path) -> Examples:
     """The documents of a split as examples."""
     from daft import col
 
-    plan = numbered(source, ids, numbers).select("document", word_hashes(col("text")).alias("words"))
+    plan = numbered(source, ["text"], numbers).select("document", word_hashes(col("text")).alias("words"))
     batches = (
         (np.searchsorted(numbers, batch["document"].to_numpy()), batch["words"])
         for batch in plan.to_arrow_iter()
     )
-    return Examples(name, ids.take(pa.array(numbers)), path, batches)
+    return Examples(name, ids_of(source, numbers), path, batches)
 
 
 class Table:
@@ -144,15 +141,15 @@ class Table:
                 self.examples.append(hashes, example + self.offset[i])
         self.examples.flush()
 
-    def scan(self, source: Path, ids: pa.Array, training: Ints) -> NDArray[np.int32]:
-        """One pass over the training texts; how many words each document of the source has there."""
+    def scan(self, source: Path, training: Ints) -> NDArray[np.int32]:
+        """One pass over the training texts; how many words each document has, by its number."""
         from daft import col
 
         find = finder(sorted(set(self.n.tolist())), self.bitmap)
-        plan = numbered(source, ids, training).select(
+        plan = numbered(source, ["text"], training).select(
             "document", find(word_hashes(col("text"))).alias("found")
         )
-        words = np.zeros(len(ids), np.int32)
+        words = np.zeros(training.max(initial=-1) + 1, np.int32)
         for batch in plan.to_arrow_iter():
             number = batch["document"].to_numpy()
             words[number] = pc.struct_field(batch["found"], "words").to_numpy()
