@@ -22,6 +22,8 @@ from daft.recordbatch import RecordBatch
 from gptmill.corpus.minhash import Ints
 from gptmill.errors import UserError
 
+ROWS = 1024  # of whole documents, in memory at a time
+
 
 def numbered(source: Path, columns: list[str], wanted: Ints | None = None) -> daft.DataFrame:
     """Documents with the columns given and `document`, their number; in any order.
@@ -109,7 +111,8 @@ def sorted_by_id(source: Path, scratch: Path) -> tuple[Path, int]:
         from gptmill.corpus.engine import write_sorted
 
         copy = scratch / "sorted.parquet"
-        write_sorted(daft.read_parquet(str(source)), copy, pq.read_schema(source), by=["id"])
+        with pq.ParquetFile(source) as file:
+            write_sorted(file.iter_batches(ROWS, use_threads=False), copy, file.schema_arrow, by=["id"])
         source = copy
         _, repeated = _order(source)
     if repeated:
