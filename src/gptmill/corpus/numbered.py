@@ -70,14 +70,19 @@ class _RowGroup(DataSourceTask):
         return daft.Schema.from_pyarrow_schema(self.arrow)
 
     async def read(self) -> AsyncIterator[RecordBatch]:
+        first = 0
         with pq.ParquetFile(self.path) as file:
-            table = file.read_row_group(self.group, columns=self.arrow.names[1:], use_threads=False)
-        rows = np.arange(len(table)) if self.rows is None else self.rows
-        if self.rows is not None:
-            table = table.take(pa.array(rows))
-        table = table.add_column(0, self.arrow.field(0), pa.array(self.first + rows))
-        batches = table.select(self.arrow.names).combine_chunks().to_batches()
-        yield RecordBatch.from_arrow_record_batches(batches, self.arrow)
+            columns = self.arrow.names[1:]
+            for batch in file.iter_batches(ROWS, [self.group], columns, use_threads=False):
+                rows, begin, first = np.arange(len(batch)), first, first + len(batch)
+                if self.rows is not None:
+                    rows = self.rows[slice(*np.searchsorted(self.rows, (begin, first)))] - begin
+                    batch = batch.take(pa.array(rows))
+                numbers = pa.array(self.first + begin + rows)
+                if len(rows):
+                    arrays = [numbers, *(batch[name] for name in columns)]
+                    numbered = pa.record_batch(arrays, schema=self.arrow)
+                    yield RecordBatch.from_arrow_record_batches([numbered], self.arrow)
 
 
 def id_batches(source: Path) -> Iterator[pa.Array]:
