@@ -69,15 +69,18 @@ def _params(options: tuple[str, ...]) -> Any:
 
 
 def ours(scratch: Path, *options: str) -> Callable[[str], Clusters]:
-    from gptmill.corpus.near_duplicates import cluster, sorted_by_id
+    from gptmill.corpus.near_duplicates import cluster
+    from gptmill.corpus.numbered import sorted_by_id
 
     params = _params(options)
     _warm_engine()
 
     def run(corpus: str) -> Clusters:
-        source, ids = sorted_by_id(Path(corpus), scratch)
-        kept = cluster(source, ids, params, SEED, scratch).kept
-        names = ids.to_pylist()
+        import pyarrow.parquet as pq
+
+        source, _ = sorted_by_id(Path(corpus), scratch)
+        kept = cluster(source, params, SEED, scratch).kept
+        names = pq.read_table(source, columns=["id"])["id"].to_pylist()
         return {name: names[i] for name, i in zip(names, kept.tolist(), strict=True)}
 
     return run

@@ -51,10 +51,10 @@ def vocabulary() -> pa.Array:
     return pa.array([*words, *(f"{word}." for word in words)])
 
 
-def block_texts(block: int, words: pa.Array) -> pa.Array:
-    """The texts of one block."""
+def block_texts(block: int, words: pa.Array, log_length: float = 4.4) -> pa.Array:
+    """The texts of one block; `log_length` is the logarithm of the median of their lengths in words."""
     rng = np.random.default_rng([1, block])
-    lengths = np.clip(rng.lognormal(4.4, 0.6, BLOCK).astype(np.int64), 20, 2000)
+    lengths = np.clip(rng.lognormal(log_length, 0.6, BLOCK).astype(np.int64), 20, 2000)
     starts = np.cumsum(lengths) - lengths
     drawn = draw(rng, int(lengths.sum()))
     # A copy is made of an original that stands before it.

@@ -1,19 +1,24 @@
 """Peak memory of collect, clean and dedupe against the size of the corpus, and their speed.
 
     python -m benchmarks.memory --megabytes 50 200 800 --json OUT
+    python -m benchmarks.memory --limit-mb 400 --json OUT
 
-The corpus is made on the fly: JSON lines of random words, 1.5 kB a document, one text in 20 a near copy of
-another. Each stage runs in a process of its own; memory is the sum of the resident sets of that process and
-its workers, looked at 20 times a second (pages that they share are counted for each); CPU time is that of
-all of them. What a stage reads is made by the stage before it.
+The corpus is made on the fly (generated.py, 3.5 kB a document on average): JSON lines, English stop words
+among made-up ones, one document in ten a copy of another with up to 5 % of its words changed. Each stage
+runs in a process of its own and reads what the stage before it made. CPU time is that of the process and
+its workers; `peak_rss_mb` the sum of their resident sets, looked at 20 times a second (pages that they
+share, such as libraries, count for each).
+
+With `--limit-mb` each stage runs in a memory cgroup of that limit, by default on a corpus ten times
+larger: the kernel kills what needs more, which ends the run. `peak_anon_mb` is then the peak of the group's
+memory without pages of files.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,10 +26,17 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from benchmarks.generated import VOCABULARY, block_texts, vocabulary
+from benchmarks.memory_limit import MemoryLimit
 from gptmill.outs import write_json
 
 ROOT = Path(__file__).parents[1]
+MB = 10**6
+LOG_LENGTH = 6.05  # of the median length in words
+FILE_BYTES = 32 * MB
 COMMON = "the of and to a in that have with be is was for on as it by at from this which or".split()  # noqa: SIM905
 RUN = """
 import sys
@@ -48,7 +60,7 @@ def main():
         clean(load("clean", Clean, params), folder / "collect", out)
     else:
         from gptmill.corpus.dedupe import dedupe
-        dedupe(load("dedupe", Dedupe, params), 1, folder / "clean/documents.parquet", out)
+        dedupe(load("dedupe", Dedupe, params), 1, folder / "clean/documents.parquet", out, out)
 
 run(main)
 """
@@ -56,72 +68,88 @@ run(main)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--megabytes", type=int, nargs="+", default=[50, 200, 800])
+    parser.add_argument("--megabytes", type=int, nargs="+")
+    parser.add_argument("--limit-mb", type=int, help="run each stage in a memory cgroup of that size")
     parser.add_argument("--stages", nargs="+", default=["collect", "clean", "dedupe"])
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    if args.limit_mb:
+        try:
+            with MemoryLimit(args.limit_mb * MB):
+                pass
+        except OSError as error:
+            sys.exit(f"--limit-mb: {error}")
     rows = []
-    for size in args.megabytes:
+    for size in args.megabytes or ([10 * args.limit_mb] if args.limit_mb else [50, 200, 800]):
         with tempfile.TemporaryDirectory() as folder:
-            documents = write_corpus(Path(folder) / "texts", size * 10**6)
+            documents = write_corpus(Path(folder) / "texts", size * MB)
             for stage in args.stages:
-                measured = measure(stage, Path(folder))
+                limit = MemoryLimit(args.limit_mb * MB) if args.limit_mb else None
+                measured = measure(stage, Path(folder), limit)
                 rows.append({"stage": stage, "megabytes": size, "documents": documents} | measured)
                 print(json.dumps(rows[-1]), flush=True)
-    if args.json:
-        write_json(args.json, rows)
+                if args.json:
+                    write_json(args.json, rows)
 
 
 def write_corpus(folder: Path, size: int) -> int:
-    """Write JSON lines of about `size` bytes of text into files of 10 MB; returns the number of documents."""
+    """Write JSON lines of `size` bytes of text or a little more; returns the number of documents."""
     folder.mkdir()
-    chance = random.Random(0)
-    rare = [f"{chance.choice(COMMON)}{i:x}" for i in range(50_000)]
-    vocabulary = COMMON * 1500 + rare
-    documents, written, text = 0, 0, ""
+    words = vocabulary().to_pylist()
+    for i, word in enumerate(COMMON):
+        words[i], words[VOCABULARY + i] = word, f"{word}."
+    documents, written, block = 0, 0, 0
+    texts = iter(())
     while written < size:
-        with (folder / f"{written // 10**7:05}.jsonl").open("w") as file:
-            end = written + min(10**7, size - written)
+        with (folder / f"{written // FILE_BYTES:05}.jsonl").open("w", encoding="utf-8") as file:
+            end = min(size, (written // FILE_BYTES + 1) * FILE_BYTES)
             while written < end:
-                if documents % 20 == 0 or not text:
-                    words = chance.choices(vocabulary, k=270)
-                    lines = [" ".join(words[i : i + 18]).capitalize() + "." for i in range(0, 270, 18)]
-                    text = "\n".join(lines)
-                    copy = text + " Once more."
-                elif documents % 20 == 1:
-                    text = copy
-                else:
-                    chance.shuffle(words)
-                    text = "\n".join(
-                        " ".join(words[i : i + 18]).capitalize() + "." for i in range(0, 270, 18)
-                    )
+                text = next(texts, None)
+                if text is None:
+                    made = block_texts(block, pa.array(words), LOG_LENGTH)
+                    texts, block = iter(pc.replace_substring(made, ". ", ".\n").to_pylist()), block + 1
+                    continue
                 file.write(json.dumps({"text": text}) + "\n")
                 documents += 1
                 written += len(text)
     return documents
 
 
-def measure(stage: str, folder: Path) -> dict[str, Any]:
-    """Run one stage; its wall time, CPU time and peak memory."""
+def measure(stage: str, folder: Path, limit: MemoryLimit | None) -> dict[str, Any]:
+    """Run one stage; its wall time, CPU time and peak memory.
+
+    Raises:
+        RuntimeError: when it fails, or is killed for want of memory.
+    """
     command = [sys.executable, "-c", RUN, stage, str(folder), str(ROOT / "params.yaml")]
     started = time.monotonic()
-    process = psutil.Popen(command, stderr=subprocess.PIPE)
-    peak, cpu = 0, {}
-    while process.poll() is None:
-        resident = 0
-        for member in _tree(process):
-            try:
-                resident += member.memory_info().rss
-                times = member.cpu_times()
-                cpu[member.pid] = times.user + times.system
-            except psutil.Error:
-                continue
-        peak = max(peak, resident)
-        time.sleep(0.05)
-    if process.returncode:
-        raise RuntimeError(process.stderr.read().decode())
-    seconds = time.monotonic() - started
-    return {"peak_rss_mb": peak // 10**6, "wall_s": round(seconds, 1), "cpu_s": round(sum(cpu.values()), 1)}
+    with limit or contextlib.nullcontext(), (folder / "errors.txt").open("w+") as errors:
+        process = psutil.Popen(command, stderr=errors, preexec_fn=limit.enter if limit else None)
+        peak, peak_anon, cpu = 0, 0, {}
+        while process.poll() is None:
+            resident = 0
+            for member in _tree(process):
+                try:
+                    resident += member.memory_info().rss
+                    times = member.cpu_times()
+                    cpu[member.pid] = times.user + times.system
+                except psutil.Error:
+                    continue
+            peak = max(peak, resident)
+            if limit:
+                peak_anon = max(peak_anon, limit.anon())
+            time.sleep(0.05)
+        seconds = time.monotonic() - started
+        killed = limit.kills() if limit else 0
+        errors.seek(0)
+        if process.returncode or killed:
+            raise RuntimeError(
+                f"{stage}: exit code {process.returncode}, {killed} killed: {errors.read()[-2000:]}"
+            )
+    found = {"peak_rss_mb": peak // MB, "wall_s": round(seconds, 1), "cpu_s": round(sum(cpu.values()), 1)}
+    if limit:
+        found |= {"limit_mb": limit.limit_bytes // MB, "peak_anon_mb": peak_anon // MB, "killed": killed}
+    return found
 
 
 def _tree(process: psutil.Process) -> list[psutil.Process]:

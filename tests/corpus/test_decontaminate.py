@@ -119,6 +119,28 @@ def test_a_contaminated_cluster_goes_whole(tmp_path):
     assert all(r["kept_id"] in kept for r in dropped.values() if r["overlap"] is None)
 
 
+def test_many_partitions_and_a_small_bitmap_change_nothing(tmp_path, monkeypatch):
+    phrases = [words(i, 13 + i % 9) for i in range(40)]
+    texts = [
+        " ".join([*words(-i, 30), *phrases[i % 40], *phrases[i * i % 40], *words(i, 9), *phrases[i % 40]])
+        for i in range(1, 120)
+    ]
+    quiz = task(tmp_path, [" ".join(phrase) for phrase in phrases[:20]])
+    rule = {"against": [quiz], "max_documents": 5, "min_share": 0.1}
+    one = decontaminated(tmp_path / "one", [*texts, *filler(40)], **rule)
+    monkeypatch.setattr("gptmill.corpus.ngram_join.HELD", 16)
+    monkeypatch.setattr("gptmill.corpus.ngram_join.BITMAP_BYTES", 64)
+    many = decontaminated(tmp_path / "many", [*texts, *filler(40)], **rule)
+    assert many == one
+    for name in ("quiz", "test", "validation"):
+        assert all(
+            one[2][name][key] for key in ("ngrams", "ngrams_in_training", "stock_phrases", "contaminated")
+        )
+    assert (tmp_path / "one/out/dropped.parquet").read_bytes() == (
+        tmp_path / "many/out/dropped.parquet"
+    ).read_bytes()
+
+
 def test_files_of_every_kind_are_read(tmp_path):
     texts = [" ".join(words(i, 14)) for i in range(3)]
     pq.write_table(pa.table({"q": texts, "n": [1, 2, 3]}), tmp_path / "p.parquet")

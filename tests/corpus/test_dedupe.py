@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from gptmill.corpus.dedupe import DOCUMENTS, DROPPED, dedupe
 from gptmill.corpus.documents import DOCUMENT, document_id
-from gptmill.corpus.near_duplicates import check_kept, cluster, sorted_by_id
+from gptmill.corpus.near_duplicates import check_kept, cluster
+from gptmill.corpus.numbered import sorted_by_id
 from gptmill.errors import UserError
 from gptmill.params.dedupe import Decontaminate, Dedupe
 
@@ -275,9 +276,10 @@ def test_the_labelled_corpus(tmp_path):
     pq.write_table(
         pa.table({"id": [d["id"] for d in documents], "text": [d["text"] for d in documents]}), corpus
     )
-    corpus, ids = sorted_by_id(corpus, tmp_path)
-    found = cluster(corpus, ids, PARAMS, seed=1, scratch=tmp_path)
-    kept = dict(zip(ids.to_pylist(), found.kept.tolist(), strict=True))
+    corpus, _ = sorted_by_id(corpus, tmp_path)
+    found = cluster(corpus, PARAMS, seed=1, scratch=tmp_path)
+    ids = pq.read_table(corpus, columns=["id"])["id"].to_pylist()
+    kept = dict(zip(ids, found.kept.tolist(), strict=True))
     wrong = [
         label
         for label in labels

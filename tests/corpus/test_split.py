@@ -10,7 +10,7 @@ CLUSTERS = [document_id(str(i)) for i in range(4000)]
 
 
 def split(clusters, seed=1, validation=0.05, test=0.1):
-    sides = split_clusters(clusters, seed, validation, test).tolist()
+    sides = split_clusters(clusters, len(clusters), seed, validation, test).tolist()
     return {cluster: SIDES[side] for cluster, side in zip(clusters, sides, strict=True)}
 
 

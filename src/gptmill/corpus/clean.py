@@ -8,7 +8,7 @@ known when all of them were read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import daft
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from daft import DataType, Expression, Series, col, lit
 from daft.functions import startswith, when
@@ -44,6 +45,7 @@ DROPPED = CLEANED.append(pa.field("reason", pa.string(), nullable=False))
 # What a visit to one document gives.
 VISIT = pa.struct([("text", pa.string()), ("language", pa.string()), *SIGNAL_FIELDS])
 STAGED = pa.schema([*CLEANED, ("reason", pa.string())])
+ROWS = 1024  # of whole documents, in memory at a time
 GUTENBERG = ["gutenberg_header", "gutenberg_footer"]
 
 
@@ -63,10 +65,9 @@ def clean(params: Clean, source: Path, out: Path) -> None:
     staged = out / "staged.parquet"
     _stage(_visited(daft.read_parquet(str(documents_file)), params), staged)
 
-    documents = daft.read_parquet(str(staged))
-    kept = documents.where(col("reason").is_null())
-    write_sorted(kept, out / "documents.parquet", CLEANED, ["id"])
-    write_sorted(documents.where(col("reason").not_null()), out / "dropped.parquet", DROPPED, ["id"])
+    kept = out / "documents.parquet"
+    write_sorted(_staged(staged, lambda reason: reason.is_null()), kept, CLEANED, ["id"])
+    write_sorted(_staged(staged, lambda reason: reason.is_valid()), out / "dropped.parquet", DROPPED, ["id"])
     write_json(out / "pii.json", _replaced(kept))
     staged.unlink()
 
@@ -108,10 +109,21 @@ def _stage(plan: daft.DataFrame, path: Path) -> None:
             writer.write_batch(batch.select(STAGED.names).cast(STAGED))
 
 
-def _replaced(documents: daft.DataFrame) -> dict[str, int]:
+def _staged(path: Path, wanted: Callable[[pa.Array], pa.Array]) -> Iterator[pa.RecordBatch]:
+    """The staged rows whose `reason` is as wanted, some at a time (Daft would read ahead of the sort)."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(ROWS, use_threads=False):
+            yield batch.filter(wanted(batch["reason"]))
+
+
+def _replaced(documents: Path) -> dict[str, int]:
     """How many pieces of personal data were found in the documents, by kind."""
-    sums = documents.agg(*(col(f"pii_{kind}").sum().alias(kind) for kind in PII_KINDS)).to_pydict()
-    return {kind: sums[kind][0] or 0 for kind in PII_KINDS}
+    sums = dict.fromkeys(PII_KINDS, 0)
+    with pq.ParquetFile(documents) as file:
+        for batch in file.iter_batches(columns=[f"pii_{kind}" for kind in PII_KINDS], use_threads=False):
+            for kind in PII_KINDS:
+                sums[kind] += pc.sum(batch[f"pii_{kind}"]).as_py() or 0
+    return sums
 
 
 def visit_with(params: Clean, unwanted: frozenset[int]) -> Callable[..., Expression]:

@@ -10,12 +10,14 @@ example (containment: Broder 1997). One n-gram was enough for GPT-3, which then 
 it; documentation repeats itself, and one n-gram would cost a ninth of the default corpus for its test
 split alone. Llama 2 (arXiv:2307.09288, appendix A.6) calls examples clean up to 20 % of their tokens.
 
-Words are those of near-duplicates (`minhash.words`). In memory are the n-grams of the examples, 24 bytes
-each and about 100 while they are sorted; training texts pass through Daft.
+Words are those of near-duplicates (`minhash.words`). Texts pass through Daft; the n-grams of examples and
+documents lie in scratch files and are joined part by part (`ngram_join.py`). In memory are a few numbers an
+example and a document, and the pairs of the two that share n-grams.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,26 +29,50 @@ from numpy.typing import NDArray
 
 from gptmill.corpus.examples import read_examples
 from gptmill.corpus.minhash import Hashes, Ints, word_hashes
-from gptmill.corpus.near_duplicates import numbered
+from gptmill.corpus.ngram_join import (
+    Bitmap,
+    Counts,
+    Partitions,
+    join,
+    mark,
+    marked,
+    new_bitmap,
+    partition_bits,
+)
+from gptmill.corpus.numbered import ids_of, numbered
 from gptmill.corpus.shingles import document_ngrams, flat, ngram_hashes
 from gptmill.params.dedupe import Decontaminate
 
 SHORTEST = 8  # words: GPT-3's lower bound
+WORDS = pa.schema([("example", pa.int64()), ("words", pa.large_list(pa.uint64()))])
 
 
-@dataclass
 class Examples:
-    """A set of test examples: their ids, and the hashes of the words of each (list[uint64])."""
+    """A set of test examples: their ids, and in a file the hashes of the words of each."""
 
-    name: str
-    ids: list[str]
-    words: pa.LargeListArray
+    def __init__(self, name: str, ids: pa.Array, path: Path, words: Iterable[tuple[Ints, pa.Array]]) -> None:
+        """`words` has batches of numbers of examples and, as lists, the hashes of their words."""
+        self.name, self.ids, self._path = name, ids, path
+        self.words = np.zeros(len(ids), np.int32)  # how many each example has
+        with pa.ipc.new_file(path, WORDS) as file:
+            for example, lists in words:
+                self.words[example] = np.diff(flat(lists)[1])
+                file.write_batch(
+                    pa.record_batch([pa.array(example), lists.cast(WORDS.types[1])], schema=WORDS)
+                )
 
     def ngram(self, longest: int) -> int:
         """How many words the n-grams of this set have."""
-        lengths = np.diff(flat(self.words)[1])
-        lengths = lengths[lengths > 0]
+        lengths = self.words[self.words > 0]
         return int(np.clip(np.percentile(lengths, 5), SHORTEST, longest)) if len(lengths) else longest
+
+    def ngrams(self, n: int) -> Iterator[tuple[Hashes, Ints]]:
+        """The hashes of the n-grams and the example of each, in batches."""
+        with pa.ipc.open_file(self._path) as file:
+            for i in range(file.num_record_batches):
+                batch = file.get_batch(i)
+                hashes, row = document_ngrams(batch["words"], n)
+                yield hashes, batch["example"].to_numpy()[row]
 
 
 @dataclass
@@ -61,204 +87,163 @@ class Contaminated:
     report: dict[str, dict[str, int]]
 
 
-def contaminated(source: Path, ids: pa.Array, sides: dict[str, Ints], params: Decontaminate) -> Contaminated:
+def contaminated(source: Path, sides: dict[str, Ints], params: Decontaminate, scratch: Path) -> Contaminated:
     """Find the training documents that overlap the examples of `params.against` and `params.splits`.
 
     Args:
-        source: documents sorted by id; ids: theirs.
-        sides: the numbers of the documents kept, by split.
+        source: documents sorted by id.
+        sides: the numbers of the documents kept, ascending, by split.
+        scratch: a folder for files that can be removed afterwards.
     """
-    sets = [*map(task_examples, params.against)]
-    sets += [split_examples(source, ids, name, sides[name]) for name in params.splits]
-    table = Table(sets, params.ngram)
-    hits = table.scan(source, ids, sides["train"], params.max_documents)
-    return table.judge(hits, params)
+    sets = [task_examples(task, scratch / f"task-{task.name}") for task in params.against]
+    sets += [split_examples(source, name, sides[name], scratch / name) for name in params.splits]
+    table = Table(sets, params.ngram, scratch)
+    return table.judge(table.scan(source, sides["train"]), params)
 
 
-def task_examples(task: Any) -> Examples:
+def task_examples(task: Any, path: Path) -> Examples:
     """The examples of a file."""
     import daft
 
     names, texts = read_examples(task)
     words = daft.from_pydict({"text": texts}).select(word_hashes(daft.col("text")).alias("words")).to_arrow()
-    return Examples(task.name, names, words["words"].combine_chunks())
+    lists = words["words"].combine_chunks()
+    return Examples(task.name, pa.array(names), path, [(np.arange(len(names)), lists)])
 
 
-def split_examples(source: Path, ids: pa.Array, name: str, numbers: Ints) -> Examples:
+def split_examples(source: Path, name: str, numbers: Ints, path: Path) -> Examples:
     """The documents of a split as examples."""
     from daft import col
 
-    plan = numbered(source, ids, numbers).select("document", word_hashes(col("text")).alias("words"))
-    found = plan.to_arrow()
-    found = found.take(pc.sort_indices(found["document"])).combine_chunks()
-    return Examples(name, ids.take(found["document"].combine_chunks()).to_pylist(), found["words"].chunk(0))
-
-
-@dataclass
-class Hits:
-    """Which training documents hold which n-grams of the table; stock phrases are left out."""
-
-    document: Ints
-    gram: Ints
-    documents_of: NDArray[np.int32]  # for each n-gram, in how many training documents it stands
-    hit: Ints  # all documents with n-grams of the table, ascending
-    words: Ints  # how many each of them has
+    plan = numbered(source, ["text"], numbers).select("document", word_hashes(col("text")).alias("words"))
+    batches = (
+        (np.searchsorted(numbers, batch["document"].to_numpy()), batch["words"])
+        for batch in plan.to_arrow_iter()
+    )
+    return Examples(name, ids_of(source, numbers), path, batches)
 
 
 class Table:
-    """The n-grams of all sets of examples, numbered through, and the examples that have each."""
+    """The n-grams of all sets of examples, which are numbered through, and of the documents that may have them."""
 
-    def __init__(self, sets: list[Examples], longest: int) -> None:
+    def __init__(self, sets: list[Examples], longest: int, scratch: Path) -> None:
         self.sets = sets
         self.n = np.array([examples.ngram(longest) for examples in sets], np.int64)
         self.offset = np.cumsum([0, *(len(examples.ids) for examples in sets)])
-        parts = [document_ngrams(examples.words, int(n)) for examples, n in zip(sets, self.n, strict=True)]
-        self.grams: dict[int, Hashes] = {}
-        pairs = [np.empty((0, 2), np.int64)]  # (n-gram, example), each once
-        for n in sorted(set(self.n.tolist())):
-            chosen = [i for i in range(len(sets)) if self.n[i] == n]
-            grams, gram = np.unique(np.concatenate([parts[i][0] for i in chosen]), return_inverse=True)
-            example = np.concatenate([parts[i][1] + self.offset[i] for i in chosen])
-            first = sum(map(len, self.grams.values()))
-            pairs.append(_each_once(gram + first, example)[0])
-            self.grams[n] = grams
-        self.gram, self.example = np.concatenate(pairs).T
-        self.size = np.bincount(self.example, minlength=self.offset[-1])  # n-grams of each example
+        counts = [np.maximum(each.words - n + 1, 0).sum() for each, n in zip(sets, self.n, strict=True)]
+        self.bits = partition_bits(int(sum(counts)))
+        self.bitmap = new_bitmap(int(sum(counts)))
+        self.examples = Partitions(scratch, "examples", self.bits)
+        self.documents = Partitions(scratch, "documents", self.bits)
+        for i, examples in enumerate(sets):
+            for hashes, example in examples.ngrams(int(self.n[i])):
+                mark(self.bitmap, hashes)
+                self.examples.append(hashes, example + self.offset[i])
+        self.examples.flush()
 
-    def scan(self, source: Path, ids: pa.Array, training: Ints, max_documents: int) -> Hits:
-        """One pass over the training texts. A stock phrase is counted, not collected."""
+    def scan(self, source: Path, training: Ints) -> NDArray[np.int32]:
+        """One pass over the training texts; how many words each document has, by its number."""
         from daft import col
 
-        find = finder(self.grams)
-        plan = numbered(source, ids, training).select(
-            "document", find(word_hashes(col("text"))).alias("hits")
+        find = finder(sorted(set(self.n.tolist())), self.bitmap)
+        plan = numbered(source, ["text"], training).select(
+            "document", find(word_hashes(col("text"))).alias("found")
         )
-        times = np.zeros(sum(map(len, self.grams.values())), np.int32)
-        none = np.empty(0, np.int64)
-        documents, grams, hit, words = [none], [none], [none], [none]
+        words = np.zeros(training.max(initial=-1) + 1, np.int32)
         for batch in plan.to_arrow_iter():
-            number, length = batch["document"].to_numpy(), pc.struct_field(batch["hits"], "words").to_numpy()
-            gram, bounds = flat(pc.struct_field(batch["hits"], "grams"))
-            np.add.at(times, gram, 1)
-            rare = times[gram] <= max_documents
-            documents.append(np.repeat(number, np.diff(bounds))[rare])
-            grams.append(gram[rare])
-            hit.append(number[np.diff(bounds) > 0])
-            words.append(length[np.diff(bounds) > 0])
-        order = np.argsort(np.concatenate(hit))
-        gram = np.concatenate(grams)
-        rare = times[gram] <= max_documents  # now that all were counted
-        return Hits(
-            np.concatenate(documents)[rare],
-            gram[rare],
-            times,
-            np.concatenate(hit)[order],
-            np.concatenate(words)[order],
-        )
+            number = batch["document"].to_numpy()
+            words[number] = pc.struct_field(batch["found"], "words").to_numpy()
+            hashes, bounds = flat(pc.struct_field(batch["found"], "hashes"))
+            self.documents.append(hashes, np.repeat(number, np.diff(bounds)))
+        self.documents.flush()
+        return words
 
-    def judge(self, hits: Hits, params: Decontaminate) -> Contaminated:
+    def judge(self, words: NDArray[np.int32], params: Decontaminate) -> Contaminated:
         """The documents that share enough with an example, each with the one it shares most with."""
-        documents, example, overlap = self._overlaps(hits, params.max_documents)
-        of_set = np.searchsorted(self.offset, example, side="right") - 1
-        words = hits.words[np.searchsorted(hits.hit, documents)]
-        share = overlap / np.minimum(self.size[example], words - self.n[of_set] + 1)
+        document, example, overlap, size, counts = self._overlaps(params.max_documents)
+        of_set = self._set_of(example)
+        share = overlap / np.minimum(size[example], words[document] - self.n[of_set] + 1)
         enough = np.flatnonzero(share >= params.min_share)
         # By document; within it the largest share first, then the first example.
-        order = enough[np.lexsort((example[enough], -share[enough], documents[enough]))]
-        order = order[np.flatnonzero(np.diff(documents[order], prepend=-1))]
+        order = enough[np.lexsort((example[enough], -share[enough], document[enough]))]
+        order = order[np.flatnonzero(np.diff(document[order], prepend=-1))]
         sets = of_set[order].tolist()
+        report = {}
+        for i, examples in enumerate(self.sets):
+            begin, end = self.offset[i : i + 2]
+            overlapping = example[enough[of_set[enough] == i]]
+            report[examples.name] = {
+                "examples": len(examples.ids),
+                "too_short": int((size[begin:end] == 0).sum()),
+                "ngram": int(self.n[i]),
+                **{name: int(count[i]) for name, count in counts.items()},
+                "overlapping_examples": len(np.unique(overlapping)),
+                "contaminated": sets.count(i),
+            }
         return Contaminated(
-            documents[order],
+            document[order],
             [self.sets[s].name for s in sets],
             [
-                self.sets[s].ids[e - self.offset[s]]
+                self.sets[s].ids[e - self.offset[s]].as_py()
                 for s, e in zip(sets, example[order].tolist(), strict=True)
             ],
             overlap[order],
             share[order],
-            self._report(of_set[order], example[enough], hits.documents_of, params.max_documents),
+            report,
         )
 
-    def _overlaps(self, hits: Hits, max_documents: int) -> tuple[Ints, Ints, Ints]:
-        """Each document and example that share n-grams, and how many: three arrays, sorted."""
-        starts = np.searchsorted(self.gram, hits.gram)
-        counts = np.searchsorted(self.gram, hits.gram, side="right") - starts
-        counts[counts > max_documents] = 0  # what so many examples share is a stock phrase, too
-        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        example = self.example[np.repeat(starts, counts) + within]
-        document = np.repeat(hits.document, counts)
-        both, overlap = _each_once(document, example)
-        return both[:, 0], both[:, 1], overlap
+    def _overlaps(self, most: int) -> tuple[Ints, Ints, Ints, Ints, dict[str, Ints]]:
+        """Each document and example that share n-grams, and how many: three arrays, sorted. Then how many
+        n-grams each example has, and for each set how many, how many in training, how many stock phrases."""
+        size = np.zeros(self.offset[-1], np.int64)
+        counts = {
+            name: np.zeros(len(self.sets), np.int64)
+            for name in ("ngrams", "ngrams_in_training", "stock_phrases")
+        }
+        pairs = Counts()
+        for partition in range(1 << self.bits):
+            found = join(self.examples, self.documents, partition, most)
+            np.add.at(size, found.example, 1)
+            # Of each n-gram and set one pair: examples of a set are appended one after the other.
+            of_set = self._set_of(found.example)
+            once = np.diff(found.gram * len(self.sets) + of_set, prepend=-1) != 0
+            gram, of_set = found.gram[once], of_set[once]
+            times = found.documents_of[gram]
+            for name, chosen in zip(counts, (times >= 0, times > 0, times > most), strict=True):
+                counts[name] += np.bincount(of_set[chosen], minlength=len(self.sets))
+            pairs.add(found.both, found.overlap)
+        both, overlap = pairs.total()
+        return both >> 32, both & 0xFFFFFFFF, overlap, size, counts
 
-    def _report(
-        self, dropped: Ints, overlapping: Ints, documents_of: NDArray[np.int32], max_documents: int
-    ) -> dict[str, dict[str, int]]:
-        """For each set its examples, its n-grams, how many of them training text has, and what goes."""
-        report = {}
-        for i, examples in enumerate(self.sets):
-            begin, end = self.offset[i : i + 2]
-            here = np.zeros(len(documents_of), bool)
-            here[self.gram[(self.example >= begin) & (self.example < end)]] = True
-            times = documents_of[here]
-            seen = np.unique(overlapping[(overlapping >= begin) & (overlapping < end)])
-            report[examples.name] = {
-                "examples": len(examples.ids),
-                "too_short": int((self.size[begin:end] == 0).sum()),
-                "ngram": int(self.n[i]),
-                "ngrams": len(times),
-                "ngrams_in_training": int((times > 0).sum()),
-                "stock_phrases": int((times > max_documents).sum()),
-                "overlapping_examples": len(seen),
-                "contaminated": int((dropped == i).sum()),
-            }
-        return report
+    def _set_of(self, example: Ints) -> Ints:
+        return np.searchsorted(self.offset, example, side="right") - 1
 
 
-def finder(tables: dict[int, Hashes]) -> Any:
-    """A Daft function: the hashes of a document's words → how many, and which of the n-grams are in it.
+def finder(ns: list[int], bitmap: Bitmap) -> Any:
+    """A Daft function: the hashes of a document's words → how many, and those of its n-grams that are marked.
 
-    `tables` holds for each n the sorted n-grams; they are numbered through, in the order of n. A bitmap of
-    the hashes' low bits answers for most n-grams that are in no table, without a search.
+    An n-gram that stands in a document twice comes twice, and both before any of the next document.
     """
     import daft
 
-    result = pa.struct([("words", pa.int64()), ("grams", pa.large_list(pa.int64()))])
-    bitmaps = {n: _bitmap(grams) for n, grams in tables.items()}
-    offsets = np.cumsum([0, *map(len, tables.values())])
+    result = pa.struct([("words", pa.int64()), ("hashes", pa.large_list(pa.uint64()))])
 
     @daft.func.batch(return_dtype=daft.DataType.from_arrow_type(result))
     def find(words: daft.Series) -> pa.Array:
         lists = words.to_arrow()
         hashed, bounds = flat(lists)
-        found = []
-        for (n, grams), offset in zip(tables.items(), offsets.tolist(), strict=False):
-            hashes = ngram_hashes(
-                hashed, n
-            )  # those that span two documents are sorted out among the few found
-            marked = np.flatnonzero(bitmaps[n][hashes & np.uint64(len(bitmaps[n]) - 1)])
-            row = np.searchsorted(bounds, marked, side="right") - 1
-            inside = marked + n <= bounds[row + 1]
-            hashes, row = hashes[marked[inside]], row[inside]
-            place = np.minimum(np.searchsorted(grams, hashes), max(len(grams) - 1, 0))
-            hit = grams[place] == hashes if len(grams) else np.zeros(len(hashes), bool)
-            found.append(np.stack((row[hit], place[hit] + offset), axis=1))
-        rows, grams = _each_once(*np.concatenate(found).T)[0].T
-        ends = np.searchsorted(rows, np.arange(len(lists) + 1))
-        hits = pa.LargeListArray.from_arrays(pa.array(ends), pa.array(grams))
-        return pa.StructArray.from_arrays([pa.array(np.diff(bounds)), hits], ["words", "grams"])
+        found, rows = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
+        for n in ns:
+            hashes = ngram_hashes(hashed, n)  # those that span two documents go once they are few
+            place = marked(bitmap, hashes)
+            row = np.searchsorted(bounds, place, side="right") - 1
+            inside = place + n <= bounds[row + 1]
+            found.append(hashes[place[inside]])
+            rows.append(row[inside])
+        row = np.concatenate(rows)
+        order = np.argsort(row, kind="stable")
+        ends = np.searchsorted(row[order], np.arange(len(lists) + 1))
+        hits = pa.LargeListArray.from_arrays(pa.array(ends), pa.array(np.concatenate(found)[order]))
+        return pa.StructArray.from_arrays([pa.array(np.diff(bounds)), hits], ["words", "hashes"])
 
     return find
-
-
-def _each_once(a: Ints, b: Ints) -> tuple[Ints, Ints]:
-    """The distinct pairs of two arrays of numbers below 2^31, sorted: (pairs, 2), and how often each is there."""
-    pairs, times = np.unique((a << 32) | b, return_counts=True)
-    return np.stack((pairs >> 32, pairs & 0xFFFFFFFF), axis=1), times
-
-
-def _bitmap(grams: Hashes) -> NDArray[np.bool_]:
-    """Which low bits occur: of a size at which one n-gram in sixteen that is not here passes."""
-    size = 1 << max(10, int(np.ceil(np.log2(max(len(grams), 1) * 16))))
-    marks = np.zeros(size, bool)
-    marks[grams & np.uint64(size - 1)] = True
-    return marks

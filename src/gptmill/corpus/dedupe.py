@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -24,7 +23,8 @@ from gptmill.corpus.decontaminate import Contaminated, contaminated
 from gptmill.corpus.documents import DOCUMENT
 from gptmill.corpus.engine import start_engine, write_rows
 from gptmill.corpus.minhash import Ints
-from gptmill.corpus.near_duplicates import Clusters, cluster, sorted_by_id
+from gptmill.corpus.near_duplicates import Clusters, cluster
+from gptmill.corpus.numbered import ids_of, sorted_by_id
 from gptmill.corpus.sorting import GROUP_ROWS
 from gptmill.corpus.split import SIDES, split_clusters
 from gptmill.errors import UserError
@@ -68,14 +68,13 @@ def dedupe(params: Dedupe, seed: int, source: Path, out: Path, reports: Path) ->
         raise UserError(f"dedupe: {source} does not exist; run the clean stage first (`dvc repro clean`)")
     start_engine()
     with tempfile.TemporaryDirectory(dir=out) as scratch:
-        source, ids = sorted_by_id(source, Path(scratch))
-        check_ids(ids)
-        clusters = cluster(source, ids, params, seed, Path(scratch))
-        decisions, report = decide(clusters, params, seed, source, ids)
+        source, documents = sorted_by_id(source, Path(scratch))
+        clusters = cluster(source, params, seed, Path(scratch))
+        decisions, report = decide(clusters, params, seed, source, Path(scratch))
         kept = write_rows(_kept(source, decisions), out / "documents.parquet", DOCUMENTS)
         dropped = write_rows(_dropped(source, decisions), out / "dropped.parquet", DROPPED)
-    if kept + dropped != len(ids):
-        raise AssertionError(f"dedupe read {len(ids)} documents and wrote {kept + dropped}")
+    if kept + dropped != documents:
+        raise AssertionError(f"dedupe read {documents} documents and wrote {kept + dropped}")
     write_json(reports / "metrics.json", metrics(params, clusters, decisions) | report)
     with (reports / "s_curve.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
@@ -83,21 +82,10 @@ def dedupe(params: Dedupe, seed: int, source: Path, out: Path, reports: Path) ->
         rows.writerows([s, f"{params.chance(s):.6f}"] for s in S_CURVE)
 
 
-def check_ids(ids: pa.Array) -> None:
-    """Refuse ids that stand in two rows; they are sorted."""
-    repeated = ids[1:].filter(pc.equal(ids[1:], ids[:-1]))
-    if len(repeated):
-        raise UserError(
-            f"dedupe: the id {repeated[0].as_py()} stands in more than one row of the cleaned documents "
-            f"({len(repeated)} such rows); ids must be unique: run the collect and clean stages again"
-        )
-
-
 @dataclass
 class Decisions:
     """What becomes of each document, by number."""
 
-    ids: pa.Array
     clusters: Clusters
     side: NDArray[np.int8]  # its place in SIDES
     goes: NDArray[np.bool_]
@@ -106,28 +94,31 @@ class Decisions:
 
 
 def decide(
-    clusters: Clusters, params: Dedupe, seed: int, source: Path, ids: pa.Array
+    clusters: Clusters, params: Dedupe, seed: int, source: Path, scratch: Path
 ) -> tuple[Decisions, dict[str, Any]]:
     """Split the clusters, whole, then find the contaminated among those for training."""
-    stands = clusters.kept == np.arange(len(ids))
+    n = len(clusters.kept)
+    stands = clusters.kept == np.arange(n)
     numbers = np.flatnonzero(stands)
-    side = np.zeros(len(ids), np.int8)
+    side = np.zeros(n, np.int8)
+    names = (
+        name
+        for batch, number in _batches(source, ["id"])
+        for name in batch["id"].filter(pa.array(stands[number])).to_pylist()
+    )
     side[numbers] = split_clusters(
-        [name.as_py() for name in ids.take(pa.array(numbers))],
-        seed,
-        params.validation_fraction,
-        params.test_fraction,
+        names, len(numbers), seed, params.validation_fraction, params.test_fraction
     )
     side = side[clusters.kept]
-    contamination = np.full(len(ids), -1)
+    contamination = np.full(n, -1, np.int32)
     found = None
     if params.decontaminate:
         sides = {name: numbers[side[numbers] == i] for i, name in enumerate(SIDES)}
-        found = contaminated(source, ids, sides, params.decontaminate)
+        found = contaminated(source, sides, params.decontaminate, scratch)
         contamination[found.document] = np.arange(len(found.document))
         contamination = contamination[clusters.kept]
     goes = ~stands | (contamination >= 0)
-    return Decisions(ids, clusters, side, goes, contamination, found), (
+    return Decisions(clusters, side, goes, contamination, found), (
         {"decontamination": found.report} if found else {}
     )
 
@@ -136,19 +127,20 @@ def _kept(source: Path, decisions: Decisions) -> Iterator[pa.RecordBatch]:
     """The documents that stay, a batch of the file at a time."""
     for batch, number in _batches(source, DOCUMENT.names):
         stays = ~decisions.goes[number]
-        number = number[stays]
-        columns = batch.filter(pa.array(stays)).columns
-        cluster = decisions.ids.take(pa.array(decisions.clusters.kept[number]))
-        yield pa.record_batch([*columns, cluster, _sides(decisions.side[number])], names=DOCUMENTS.names)
+        batch = batch.filter(pa.array(stays))
+        side = _sides(decisions.side[number[stays]])
+        yield pa.record_batch([*batch.columns, batch["id"], side], names=DOCUMENTS.names)
 
 
 def _dropped(source: Path, decisions: Decisions) -> Iterator[pa.RecordBatch]:
     """The documents that go, with the reason and the evidence."""
     clusters, found = decisions.clusters, decisions.contaminated
+    standing = np.unique(clusters.kept[decisions.goes])
+    names = ids_of(source, standing)
     for batch, number in _batches(source, DROPPED.names[:4]):
         goes = decisions.goes[number]
         number = number[goes]
-        cluster = decisions.ids.take(pa.array(clusters.kept[number])).to_pylist()
+        cluster = names.take(pa.array(np.searchsorted(standing, clusters.kept[number]))).to_pylist()
         reason = np.where(clusters.exact[number], "exact", "near").tolist()
         kept_id, similarity = list(cluster), clusters.similarity[number].tolist()
         overlap: list[int | None] = [None] * len(number)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,16 +62,19 @@ def spread(plan: daft.DataFrame, rows: int) -> daft.DataFrame:
     return plan.into_partitions(min(rows, 4 * cpus))
 
 
-def write_sorted(plan: daft.DataFrame, path: str | Path, schema: pa.Schema, by: list[str]) -> int:
-    """Run `plan` and write its rows, sorted by the columns `by` (a total order), as one Parquet file.
+def write_sorted(
+    batches: Iterable[pa.RecordBatch], path: str | Path, schema: pa.Schema, by: list[str]
+) -> int:
+    """Write rows, sorted by the columns `by` (a total order), as one Parquet file.
 
     Rows beyond what memory should hold wait in temporary files beside `path`.
 
     Returns:
         The number of rows written.
     """
+    tables = (pa.Table.from_batches([batch]).select(schema.names).cast(schema) for batch in batches)
     with SortedFile(path, schema) as file:
-        for table in sorted_tables(_tables(plan, schema), by, Path(path).parent):
+        for table in sorted_tables(tables, by, Path(path).parent):
             file.write(table)
     return file.rows
 
@@ -82,8 +85,3 @@ def write_rows(batches: Iterable[pa.RecordBatch], path: str | Path, schema: pa.S
         for batch in batches:
             file.write(pa.Table.from_batches([batch]).select(schema.names).cast(schema))
     return file.rows
-
-
-def _tables(plan: daft.DataFrame, schema: pa.Schema) -> Iterator[pa.Table]:
-    for batch in plan.to_arrow_iter():
-        yield pa.Table.from_batches([batch]).select(schema.names).cast(schema)

@@ -11,14 +11,26 @@ from __future__ import annotations
 
 Limits = dict[str, float]
 
-GOPHER: dict[str, Limits] = {
-    # Rae et al. 2021, section A1.1, "quality filtering"
-    "n_words": {"min": 50, "max": 100_000},
+_WORDS_AND_LINES: dict[str, Limits] = {
     "mean_word_length": {"min": 3, "max": 10},
     "symbol_word_ratio": {"max": 0.1},
     "bullet_lines_ratio": {"max": 0.9},
     "ellipsis_lines_ratio": {"max": 0.3},
     "alphabetic_words_ratio": {"min": 0.8},
+}
+_REPEATED_NGRAMS: dict[str, Limits] = {
+    "duplicate_5gram_char_ratio": {"max": 0.15},
+    "duplicate_6gram_char_ratio": {"max": 0.14},
+    "duplicate_7gram_char_ratio": {"max": 0.13},
+    "duplicate_8gram_char_ratio": {"max": 0.12},
+    "duplicate_9gram_char_ratio": {"max": 0.11},
+    "duplicate_10gram_char_ratio": {"max": 0.1},
+}
+
+GOPHER: dict[str, Limits] = {
+    # Rae et al. 2021, section A1.1, "quality filtering"
+    "n_words": {"min": 50, "max": 100_000},
+    **_WORDS_AND_LINES,
     "stop_words": {"min": 2},
     # Table A1, "repetition removal"
     "duplicate_paragraph_ratio": {"max": 0.3},
@@ -28,12 +40,7 @@ GOPHER: dict[str, Limits] = {
     "top_2gram_char_ratio": {"max": 0.2},
     "top_3gram_char_ratio": {"max": 0.18},
     "top_4gram_char_ratio": {"max": 0.16},
-    "duplicate_5gram_char_ratio": {"max": 0.15},
-    "duplicate_6gram_char_ratio": {"max": 0.14},
-    "duplicate_7gram_char_ratio": {"max": 0.13},
-    "duplicate_8gram_char_ratio": {"max": 0.12},
-    "duplicate_9gram_char_ratio": {"max": 0.11},
-    "duplicate_10gram_char_ratio": {"max": 0.1},
+    **_REPEATED_NGRAMS,
 }
 
 # Raffel et al. 2020. What C4 takes out of a document, line by line, is `c4_lines` of the parameters;
@@ -58,29 +65,19 @@ FINEWEB: dict[str, Limits] = {
 DOCS: dict[str, Limits] = {
     # Gopher, quality
     "n_words": {"min": 20, "max": 100_000},  # 50; half of all docstrings are shorter, and sound
-    "mean_word_length": {"min": 3, "max": 10},
-    "symbol_word_ratio": {"max": 0.1},
-    "bullet_lines_ratio": {"max": 0.9},
-    "ellipsis_lines_ratio": {"max": 0.3},
-    "alphabetic_words_ratio": {"min": 0.8},
+    **_WORDS_AND_LINES,
     "stop_words_any_case": {"min": 2},
     # Gopher, repetition
     "duplicate_line_ratio": {"max": 0.3},
-    "duplicate_line_char_ratio": {
-        "max": 0.2
-    },  # FineWeb: 0.01, too strict where each parameter has a type line
+    # FineWeb: 0.01, too strict where each parameter has a type line
+    "duplicate_line_char_ratio": {"max": 0.2},
     "duplicate_paragraph_ratio": {"max": 0.4},  # 0.3; scene breaks of novels repeat
     "duplicate_paragraph_char_ratio": {"max": 0.2},
     # 0.20, 0.18, 0.16; a phrase said twice in 30 words is a fifth of them.
     "repeated_top_2gram_char_ratio": {"max": 0.3},
     "repeated_top_3gram_char_ratio": {"max": 0.28},
     "repeated_top_4gram_char_ratio": {"max": 0.26},
-    "duplicate_5gram_char_ratio": {"max": 0.15},
-    "duplicate_6gram_char_ratio": {"max": 0.14},
-    "duplicate_7gram_char_ratio": {"max": 0.13},
-    "duplicate_8gram_char_ratio": {"max": 0.12},
-    "duplicate_9gram_char_ratio": {"max": 0.11},
-    "duplicate_10gram_char_ratio": {"max": 0.1},
+    **_REPEATED_NGRAMS,
     # FineWeb
     "sentence_lines_ratio": {"min": 0.02},  # 0.12; wrapped sentences end in few lines
     "short_lines_ratio": {"max": 0.8},  # 0.67; headings, names and types have lines of their own

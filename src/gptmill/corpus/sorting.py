@@ -4,7 +4,7 @@ A distribution sort from the most significant digits (Knuth, The Art of Computer
 rows gather until they fill `HELD` bytes, are sorted and written as a run, which is cut where the next
 two characters of the key change; then each of these buckets is read from all runs and sorted by itself,
 in memory or, when it is too large, in the same way two characters further on. Ids are hashes: one pass
-over the disk makes 256 even buckets, which serves 16 GB of rows, and a second one 4 TB.
+over the disk makes 256 even buckets, which serves 4 GB of rows, and a second one 1 TB.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-HELD = 64 << 20  # bytes of rows in memory
+HELD = 16 << 20  # bytes of rows in memory
 DIGITS = 2  # characters of the key that tell one bucket from another
 GROUP_ROWS = 8192
 GROUP_BYTES = 16 << 20  # of text; whoever reads holds a few groups

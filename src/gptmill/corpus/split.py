@@ -8,7 +8,7 @@ may change its side, when a longer document joins it.)
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,9 @@ def position(seed: int, cluster: str) -> int:
 
 
 def split_clusters(
-    clusters: Sequence[str], seed: int, validation_fraction: float, test_fraction: float
+    clusters: Iterable[str], n: int, seed: int, validation_fraction: float, test_fraction: float
 ) -> NDArray[np.int8]:
-    """The side of each cluster (distinct ids), as its place in `SIDES`: (clusters,).
+    """The side of each of `n` clusters (distinct ids), as its place in `SIDES`: (clusters,).
 
     Below `test_fraction` of the hash's range lies test, then validation, then train. In a corpus of a few
     dozen documents a side may get none that way; then the cluster nearest to it in the order of hashes
@@ -37,7 +37,6 @@ def split_clusters(
     Raises:
         UserError: with fewer clusters than sides.
     """
-    n = len(clusters)
     if n < len(SIDES):
         raise UserError(
             f"dedupe: {n} distinct document(s) left, but train, validation and test need one each "
