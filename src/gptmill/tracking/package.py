@@ -41,16 +41,18 @@ class Package:
         text = card.read_text(encoding="utf-8") if card.is_file() else ""
         return cls(load_model(folder), Tokenizer.load(folder / "tokenizer.model"), text)
 
-    def complete(self, prompt: str, max_new_tokens: int = 64, **options: Any) -> str:
+    def complete(
+        self, prompt: str, max_new_tokens: int = 64, temperature: float = 0.8, **options: Any
+    ) -> str:
         """`prompt` with its continuation; the same arguments give the same text.
 
         Args:
-            options: those of `completion.complete`, such as temperature, top_k, top_p, stop and seed.
+            options: those of `completion.complete`, such as top_k, top_p, stop and seed.
 
         Raises:
             UserError: for a setting out of range, or a prompt longer than the model's context.
         """
-        return self.complete_all([prompt], max_new_tokens, **options)[0]
+        return self.complete_all([prompt], max_new_tokens, temperature=temperature, **options)[0]
 
     def complete_all(self, prompts: Sequence[str], max_new_tokens: int = 64, **options: Any) -> list[str]:
         """`complete` for several prompts, which go through the model together."""
