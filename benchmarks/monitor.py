@@ -36,7 +36,7 @@ from gptmill.threads import share_cores
 from gptmill.tokens.tokenizer import Tokenizer, train_tokenizer
 from gptmill.tracking.package import Package
 
-RESAMPLES, HELD_OUT, BATCH, STEPS = 100, 0.1, 16, 150
+RESAMPLES, HELD_OUT, BATCH, STEPS = 100, 0.1, 16, 100
 BLOCK = 128
 
 
