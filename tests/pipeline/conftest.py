@@ -26,10 +26,8 @@ SMALL: dict[str, Any] = {
     "pretrain.max_steps": 300,
     "pretrain.eval_every": 100,
     "pretrain.checkpoint_every": 50,
-    # A model this small learns no task of two texts.
-    "finetune.tasks": {
-        "provenance": {"kind": "provenance", "max_labels": 8, "max_train": 1500, "max_eval": 200}
-    },
+    "finetune.tasks.provenance.max_train": 1500,
+    "finetune.tasks.provenance.max_eval": 200,
     "finetune.learning_rate": 2e-3,
     "evaluate.sample_tokens": 12,
 }
