@@ -22,6 +22,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def write_corpus(folder: Path, size: int) -> int:
     for i, word in enumerate(COMMON):
         words[i], words[VOCABULARY + i] = word, f"{word}."
     documents, written, block = 0, 0, 0
-    texts = iter(())
+    texts: Iterator[str] = iter(())
     while written < size:
         with (folder / f"{written // FILE_BYTES:05}.jsonl").open("w", encoding="utf-8") as file:
             end = min(size, (written // FILE_BYTES + 1) * FILE_BYTES)

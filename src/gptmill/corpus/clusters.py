@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,9 @@ def connect(sets: DisjointSets, pairs: Ints, alike: Callable[[Ints], NDArray[np.
     return asked
 
 
-def keep_one(sets: DisjointSets, length: Ints, quality: Sequence[NDArray[np.float64]] = ()) -> Ints:
+def keep_one(
+    sets: DisjointSets, length: NDArray[np.signedinteger[Any]], quality: Sequence[NDArray[np.float64]] = ()
+) -> Ints:
     """For each document the document kept of its cluster: the longest, then the best, then by id.
 
     The longest holds what the others hold and more. Among equals the one with the highest `quality`

@@ -89,7 +89,7 @@ class Decisions:
     clusters: Clusters
     side: NDArray[np.int8]  # its place in SIDES
     goes: NDArray[np.bool_]
-    contamination: NDArray[np.int64]  # -1, or the place in `contaminated` of what its cluster overlaps
+    contamination: NDArray[np.int32]  # -1, or the place in `contaminated` of what its cluster overlaps
     contaminated: Contaminated | None
 
 

@@ -122,7 +122,7 @@ def cluster(source: Path, params: Dedupe, seed: int, scratch: Path) -> Clusters:
 
 def sign(source: Path, params: Dedupe, seed: int, scratch: Path) -> Signed:
     """One pass over all texts: lengths, hashes of the words, band hashes."""
-    from daft import col
+    from daft import col, lit
     from daft.functions import hash as xxh3
     from daft.functions import length, minhash
 
@@ -138,7 +138,7 @@ def sign(source: Path, params: Dedupe, seed: int, scratch: Path) -> Signed:
         .select(
             "document",
             length(col("text")).alias("length"),
-            (length(col("words")) > 0).alias("has_words"),
+            (length(col("words")) > lit(0)).alias("has_words"),
             *(xxh3(col("words"), seed=seed).alias(f"words{seed}") for seed in (0, 1)),
             *quality,
             signature.alias("signature"),
