@@ -95,7 +95,7 @@ def pair(prompt: Ids, option: Ids) -> tuple[Array, Array]:
 def _once(model: LanguageModel, pairs: Sequence[tuple[Array, Array]], batch_size: int) -> Array:
     """`scored`, each distinct input read once: labels are the same for every example."""
     place: dict[bytes, int] = {}
-    distinct = []
+    distinct: list[tuple[Array, Array]] = []
     for inputs, targets in pairs:
         if (key := inputs.tobytes() + targets.tobytes()) not in place:
             place[key] = len(distinct)

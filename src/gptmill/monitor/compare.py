@@ -101,8 +101,9 @@ def judge(
 ) -> Comparison:
     """Test the signals `names`."""
     languages = sorted({*reference.languages, *batch.languages})
-    sides = [side.by_unit(languages, names) for side in (reference, batch)]
-    return Comparison(reference, batch, signal_results(*sides, limits, seed), new_words, limits)
+    expected, found = (side.by_unit(languages, names) for side in (reference, batch))
+    results = signal_results(expected, found, limits, seed)
+    return Comparison(reference, batch, results, new_words, limits)
 
 
 def shown(side: Measured, signal: str) -> float:

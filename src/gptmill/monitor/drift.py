@@ -105,7 +105,7 @@ def distances(points: Array) -> Array:
     if rows.shape[1] == 1:
         return np.asarray(np.abs(rows - rows.T))
     squares = (rows**2).sum(axis=1)
-    between = np.sqrt(np.maximum(squares[:, None] + squares - 2 * rows @ rows.T, 0.0))
+    between: Array = np.sqrt(np.maximum(squares[:, None] + squares - 2 * rows @ rows.T, 0.0))
     np.fill_diagonal(between, 0.0)
     return between
 
