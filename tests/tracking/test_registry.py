@@ -94,6 +94,12 @@ print(json.dumps([gptmill.__file__, out, model.metadata.signature.to_dict(), "li
         "max_new_tokens",
         "temperature",
         "top_k",
+        "top_p",
+        "min_p",
+        "repetition_penalty",
+        "beams",
+        "length_penalty",
+        "stop",
         "seed",
     ]
     folder = project / "mlartifacts"

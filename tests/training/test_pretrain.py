@@ -146,4 +146,5 @@ def test_the_speed_is_kept_beside_the_outs(whole: Path) -> None:
     assert rows["step"].tolist() == [*range(7, 60, 7), 60]
     assert (rows["tokens_per_second"] > 0).all()
     assert (rows["mfu"] > 0).all()
+    assert (rows["mfu"] < 1.5).all()  # of a peak that is itself measured
     assert (whole / "speed/speed.png").stat().st_size > 5000

@@ -135,8 +135,9 @@ def _log_model(client: MlflowClient, run_id: str, package: Path, name: str, desc
 
 
 def _card(package: Path) -> str:
-    """The model card, cut where MLflow's database would refuse it."""
+    """The model card without the hub's metadata, cut where MLflow's database would refuse it."""
     text = (package / "README.md").read_text(encoding="utf-8")
+    text = text[max(0, text.find("\n# ") + 1) :]
     if len(text) <= CARD_LIMIT:
         return text
     end = "\n\n… (cut here; README.md in the version's package has all of it)\n"

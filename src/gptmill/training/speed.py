@@ -29,15 +29,15 @@ def peak_flops(device: torch.device, bf16: bool) -> float | None:
     return found.flops if found else None
 
 
-def _measured(size: int = 768, seconds: float = 0.1) -> float:
-    """FLOP/s of fp32 matrix products on this CPU, the best of a few."""
+def _measured(size: int = 768, products: int = 10) -> float:
+    """FLOP/s of fp32 matrix products on this CPU, the best of a few: the first one also loads the library."""
     a, b = torch.ones(size, size), torch.ones(size, size)
-    best, end = 0.0, time.perf_counter() + seconds
-    while time.perf_counter() < end or not best:
+    seconds = []
+    for _ in range(products):
         start = time.perf_counter()
         torch.mm(a, b)
-        best = max(best, 2 * size**3 / (time.perf_counter() - start))
-    return best
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / min(seconds)
 
 
 def memory_bytes(device: torch.device) -> int:
