@@ -14,10 +14,11 @@ from torch import Tensor
 from gptmill.errors import UserError
 from gptmill.models.loss import stream_loss
 from gptmill.params.pretrain import Pretrain
+from gptmill.planning import flops_per_token
 from gptmill.tokens.shards import TokenStream
 from gptmill.training.guards import Spikes
 from gptmill.training.progress import Progress
-from gptmill.training.speed import flops_per_token, memory_bytes, peak_flops
+from gptmill.training.speed import memory_bytes, peak_flops
 
 Observe = Callable[[dict[str, float], int], None]
 Diverged = Callable[[str, float, int], UserError]  # what is not finite, its value, the step
@@ -50,8 +51,8 @@ class Recording(Callback):
         self._flops = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        parameters = sum(p.numel() for p in pl_module.model.parameters())
-        self._flops = flops_per_token(parameters, pl_module.model.config) * self._tokens_per_step
+        a_token = flops_per_token(self.params.model, pl_module.model.config.vocab_size)
+        self._flops = a_token * self._tokens_per_step
         bf16 = "bf16" in str(trainer.precision)
         if trainer.is_global_zero:
             peak = peak_flops(trainer.strategy.root_device, bf16)

@@ -8,12 +8,6 @@ import time
 import torch
 
 from gptmill.devices import lookup
-from gptmill.models.config import ModelConfig
-
-
-def flops_per_token(parameters: int, config: ModelConfig) -> float:
-    """Forward and backward: 6N + 12·L·H·Q·T (PaLM, Chowdhery et al. 2022, appendix B)."""
-    return 6.0 * parameters + 12.0 * config.n_layer * config.n_embd * config.block_size
 
 
 def peak_flops(device: torch.device, bf16: bool) -> float | None:
@@ -29,7 +23,7 @@ def peak_flops(device: torch.device, bf16: bool) -> float | None:
     return found.flops if found else None
 
 
-def _measured(size: int = 768, products: int = 10) -> float:
+def _measured(size: int = 768, products: int = 30) -> float:
     """FLOP/s of fp32 matrix products on this CPU, the best of a few: the first one also loads the library."""
     a, b = torch.ones(size, size), torch.ones(size, size)
     seconds = []
