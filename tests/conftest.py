@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
 
 # A first import inside a test, or a busy machine, is no failure.
 settings.register_profile("gptmill", deadline=None)
 settings.load_profile("gptmill")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_end_with_an_exception() -> Iterator[None]:
+    """A command called in this process must not end it: where Daft was imported `errors.run` would."""
+
+    def leave(message: str = "", code: int | None = None) -> None:
+        if message:
+            print(message, file=sys.stderr)
+        sys.exit(code if code is not None else int(bool(message)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gptmill.errors._leave", leave)
+        yield
