@@ -23,7 +23,7 @@ UNIQUE = "expect_column_values_to_be_unique"
         (f"metric: [{{{UNIQUE}: {{column: id}}}}]", 'metric[0]: no table "metric"; did you mean "metrics"?'),
         (
             f"metrics: [{{{UNIQUE}: {{column: bits}}}}]",
-            'the table "metrics" has no column "bits". Columns: metrics, bits_per_byte',
+            'the table "metrics" has no column "bits". Columns: metrics, ',
         ),
         (
             f"metrics: [{{{UNIQUE}: {{column: perplexitty}}}}]",

@@ -169,7 +169,7 @@ def test_killed_and_resumed_gives_the_same_bytes(project: Path, tmp_path: Path) 
         text=True,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert list((tmp_path / "killed/resume/5").glob("*.ckpt"))
+    assert list((tmp_path / "killed/resume").glob("*/5/*.ckpt"))
     recipe = {"batch_size": 4, "epochs": 3}
     resumed = run(project, tmp_path / "killed", "pair", **recipe)
     whole = run(project, tmp_path / "whole", "pair", **recipe)
