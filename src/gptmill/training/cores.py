@@ -63,5 +63,5 @@ def cores_of(params: Pretrain) -> Cores | None:
         or compiles(params.accelerator, params.compile)
         or uses_bf16(params.accelerator, params.precision)
     )
-    cpu = root_device(params.accelerator).type == "cpu" and params.accelerator != "mps"
+    cpu = root_device(params.accelerator).type == "cpu"
     return Cores(shared) if cpu and alone and plain and shared > 1 else None

@@ -42,7 +42,7 @@ def make_trainer(
             max_steps=max_steps,
             gradient_clip_val=grad_clip or None,
             callbacks=callbacks,
-            accelerator=accelerator,
+            accelerator=device_kind(accelerator),
             devices=devices,
             num_nodes=num_nodes,
             strategy=_strategy(strategy, accelerator, devices, num_nodes),
@@ -91,7 +91,8 @@ def device_key(accelerator: str, count: int) -> str:
 
 def root_device(accelerator: str) -> torch.device:
     """The device of a training in one process."""
-    return torch.device("cuda" if _on_gpu(accelerator) else "cpu")
+    # A GPU that isn't there is the Trainer's to refuse.
+    return torch.device("cuda" if _on_gpu(accelerator) else "mps" if accelerator == "mps" else "cpu")
 
 
 def compiles(accelerator: str, compile: bool | str) -> bool:
@@ -99,8 +100,18 @@ def compiles(accelerator: str, compile: bool | str) -> bool:
     return _on_gpu(accelerator) if compile == "auto" else bool(compile)
 
 
+def device_kind(accelerator: str) -> str:
+    """cuda, mps or cpu.
+
+    Lightning's `auto` would take a Mac's MPS, where neither the speed nor the bits of a run have been looked at.
+    """
+    if accelerator == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return "cuda" if accelerator == "gpu" else accelerator
+
+
 def _on_gpu(accelerator: str) -> bool:
-    return accelerator in ("auto", "gpu") and torch.cuda.is_available()
+    return device_kind(accelerator) == "cuda" and torch.cuda.is_available()
 
 
 def uses_bf16(accelerator: str, precision: str) -> bool:
