@@ -22,13 +22,14 @@ lint: $(VENV)/installed  ## style and types
 ui: $(VENV)/installed  ## MLflow's UI on the runs made here
 	mlflow ui --backend-store-uri "sqlite:///$(CURDIR)/mlflow.db"
 
-# torch first: its exact version decides which build of it the rest is installed beside.
+# torch first, with what its build needs; the lock is complete, so that nothing else is to be resolved (minutes).
 $(VENV)/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'gptmill needs Python 3.11 or newer, this is ' + sys.version)"
 	$(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet "$$(grep '^torch==' requirements.lock)"
-	python -m pip install --quiet -r requirements.lock
+	python -m pip install --quiet --no-deps -r requirements.lock
 	python -m pip install --quiet --no-deps -e .
+	python -m pip check
 	touch $@
 
 clean:  ## remove the environment; data, models and runs stay
