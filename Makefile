@@ -12,7 +12,7 @@ repro: $(VENV)/installed  ## the whole flow; what hasn't changed isn't done agai
 	gptmill report
 
 test: $(VENV)/installed  ## all tests, the end-to-end run included
-	pytest -n 2 --dist loadfile --durations=25
+	pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 
 lint: $(VENV)/installed  ## style and types
 	ruff check .

@@ -13,6 +13,22 @@ settings.register_profile("gptmill", deadline=None)
 settings.load_profile("gptmill")
 
 
+# Those that take minutes come first, so that no process is left alone with one of them at the end.
+LONGEST = [
+    "test_flow.py",
+    "test_again.py",
+    "test_resume.py",
+    "test_retrain.py",
+    "test_kills.py",
+    "test_promotion.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def commands_end_with_an_exception() -> Iterator[None]:
     """A command called in this process must not end it: where Daft was imported `errors.run` would."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
@@ -21,15 +22,16 @@ SMALL: dict[str, Any] = {
     "pretrain.model.block_size": 64,
     "pretrain.model.n_layer": 1,
     "pretrain.model.n_embd": 64,
-    "pretrain.optimizer.warmup_steps": 30,
+    "pretrain.optimizer.warmup_steps": 15,
     "pretrain.batch_size": 16,
-    "pretrain.max_steps": 300,
-    "pretrain.eval_every": 100,
+    "pretrain.max_steps": 150,
+    "pretrain.eval_every": 50,
     "pretrain.checkpoint_every": 50,
     "finetune.tasks.provenance.max_train": 1500,
     "finetune.tasks.provenance.max_eval": 200,
     "finetune.learning_rate": 2e-3,
     "evaluate.sample_tokens": 12,
+    "evaluate.memorisation.prompts": 50,
 }
 SOURCES = ("networkx", "sqlalchemy")  # the docstrings of two packages: real text, 4 MB
 
@@ -111,10 +113,27 @@ def make_project(folder: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A small project that has run once."""
-    project = make_project(tmp_path_factory.mktemp("first"))
-    ran = project.repro()
-    assert ran[:2] == ["code", "params"]
-    assert ran[-1] == "register"
-    return project
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all test processes of this session have in common."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "pipeline"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def first_run(shared: Path) -> tuple[Project, str]:
+    """A small project that has run once, whichever process came first, and its dvc.lock after that run."""
+    root, lock = shared / "first", shared / "dvc.lock"
+    with FileLock(shared / "being_made"):
+        if not lock.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            ran = make_project(root).repro()
+            assert ran[:2] == ["code", "params"]
+            assert ran[-1] == "register"
+            shutil.copy2(root / "dvc.lock", lock)
+    return Project(root), lock.read_text()
+
+
+@pytest.fixture(scope="session")
+def project(shared: Path) -> Project:
+    return first_run(shared)[0]

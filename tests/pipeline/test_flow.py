@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import SOURCES, Project, make_project
+from conftest import SOURCES, Project
 
 STAGES = {
     "code",
@@ -80,14 +80,6 @@ def test_again_does_nothing_and_says_so(project: Project) -> None:
     assert "Running stage" not in done.stdout
 
 
-def test_another_clone_gives_the_same_lock(project: Project, tmp_path: Path) -> None:
-    other = make_project(tmp_path / "elsewhere" / "clone")
-    env = {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
-    done = other.run("dvc", "repro", **env)
-    assert done.returncode == 0, done.stdout
-    assert (other.root / "dvc.lock").read_text() == (project.root / "dvc.lock").read_text()
-
-
 def test_the_registered_model_continues_prompts(project: Project) -> None:
     prompt = "The graph is"
     cli = project.run("gptmill", "generate", prompt, "--max-new-tokens", "8", "--seed", "3")
@@ -118,11 +110,6 @@ def test_the_run_is_on_one_page(project: Project) -> None:
     assert "is the champion" in ours.read_text()
     assert "tokens per second" in ours.read_text()
     assert "run.html" not in project.run("git", "status", "--short").stdout
-
-
-def test_changed_evaluation_does_not_train(restored: Project) -> None:
-    restored.set_params({"evaluate.sample_tokens": 9})
-    assert restored.repro() == ["params", "evaluate", "gate@evaluate", "report", "register"]
 
 
 def test_edited_evaluation_code_does_not_train(restored: Project) -> None:
@@ -174,8 +161,7 @@ def test_bad_source_leaves_nothing_behind(restored: Project, tmp_path: Path) -> 
     assert "collect:" in lock
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_stopped_training_is_not_recorded(restored: Project, number: int) -> None:
+def test_stopped_training_is_not_recorded(restored: Project) -> None:
     restored.set_params({"pretrain.max_steps": 100_000, "pretrain.checkpoint_every": 10})
     shutil.rmtree(restored.root / ".gptmill/resume", ignore_errors=True)
     process = subprocess.Popen(
@@ -196,7 +182,7 @@ def test_stopped_training_is_not_recorded(restored: Project, number: int) -> Non
     ).stdout.split()
     ours = [int(pid) for pid in pids if Path(f"/proc/{pid}/cwd").resolve() == restored.root.resolve()]
     for pid in ours:
-        os.kill(pid, number)
+        os.kill(pid, signal.SIGTERM)
     text = process.communicate(timeout=120)[0]
     assert process.returncode != 0, text
     assert "failed to reproduce 'pretrain'" in text
@@ -214,10 +200,15 @@ def test_the_commands_of_the_readme(restored: Project) -> None:
     blocks = re.findall(r"```bash\n(.*?)```", readme, re.DOTALL)
     commands = [line for block in blocks for line in block.splitlines()]
     assert 'gptmill generate "The array is"' in commands
-    assert any(command.startswith("dvc exp run -S") for command in commands)
+    seen = []
     for command in commands:
         done = restored.run(*shlex.split(command))
         assert done.returncode == 0, f"{command}\n{done.stdout}"
+        if command.startswith("dvc exp run -S evaluate."):
+            ran = re.findall(r"Running stage '([^']+)'", done.stdout)
+            assert ran == ["params", "evaluate", "gate@evaluate", "report", "register"]
+            seen.append(command)
+    assert seen, "no changed evaluation among the README's commands"
     (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     done = restored.run("python", "-c", code)
     assert done.returncode == 0, done.stdout
