@@ -21,11 +21,10 @@ from numpy.typing import NDArray
 
 from gptmill.corpus.decontaminate import Contaminated, contaminated
 from gptmill.corpus.documents import DOCUMENT
-from gptmill.corpus.engine import start_engine, write_rows
+from gptmill.corpus.engine import release_memory, start_engine, write_rows
 from gptmill.corpus.minhash import Ints
 from gptmill.corpus.near_duplicates import Clusters, cluster
-from gptmill.corpus.numbered import ids_of, sorted_by_id
-from gptmill.corpus.sorting import GROUP_ROWS
+from gptmill.corpus.numbered import ROWS, ids_of, sorted_by_id
 from gptmill.corpus.split import SIDES, split_clusters
 from gptmill.errors import UserError
 from gptmill.outs import write_json
@@ -70,7 +69,9 @@ def dedupe(params: Dedupe, seed: int, source: Path, out: Path, reports: Path) ->
     with tempfile.TemporaryDirectory(dir=out) as scratch:
         source, documents = sorted_by_id(source, Path(scratch))
         clusters = cluster(source, params, seed, Path(scratch))
+        release_memory()
         decisions, report = decide(clusters, params, seed, source, Path(scratch))
+        release_memory()
         kept = write_rows(_kept(source, decisions), out / "documents.parquet", DOCUMENTS)
         dropped = write_rows(_dropped(source, decisions), out / "dropped.parquet", DROPPED)
     if kept + dropped != documents:
@@ -156,7 +157,7 @@ def _dropped(source: Path, decisions: Decisions) -> Iterator[pa.RecordBatch]:
 def _batches(source: Path, columns: list[str]) -> Iterator[tuple[pa.RecordBatch, Ints]]:
     """The rows of the file in batches, with the numbers of the documents."""
     row = 0
-    for batch in pq.ParquetFile(source).iter_batches(GROUP_ROWS, columns=columns, use_threads=False):
+    for batch in pq.ParquetFile(source).iter_batches(ROWS, columns=columns, use_threads=False):
         yield batch.select(columns), np.arange(row, row + len(batch))
         row += len(batch)
 

@@ -9,6 +9,7 @@ as values; workers of Ray start in a folder of their own, so paths in plans are 
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 from collections.abc import Iterable
@@ -36,6 +37,10 @@ def start_engine(engine: Engine | None = None) -> None:
     os.environ.setdefault("DO_NOT_TRACK", "true")
     if engine is None or engine.runner == "native":
         os.environ.setdefault("DAFT_RUNNER", "native")
+        import daft
+
+        # One file or row group for each core: the eight of its default are so much memory, and no faster.
+        daft.context.set_execution_config(scantask_max_parallel=os.cpu_count())
         return
     os.environ["DAFT_RUNNER"] = "ray"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray 2.60 warns of its own default
@@ -60,6 +65,13 @@ def spread(plan: daft.DataFrame, rows: int) -> daft.DataFrame:
 
     cpus = int(ray.cluster_resources()["CPU"])  # type: ignore[no-untyped-call]
     return plan.into_partitions(min(rows, 4 * cpus))
+
+
+def release_memory() -> None:
+    """Give freed memory back to the system: allocators keep it, and that of the next step would come on top."""
+    pa.default_memory_pool().release_unused()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # of glibc
+        trim(0)
 
 
 def write_sorted(

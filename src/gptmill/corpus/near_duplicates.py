@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from gptmill.corpus.clusters import DisjointSets, connect, keep_one
+from gptmill.corpus.engine import release_memory
 from gptmill.corpus.minhash import (
     Hashes,
     Ints,
@@ -92,6 +93,7 @@ def cluster(source: Path, params: Dedupe, seed: int, scratch: Path) -> Clusters:
         scratch: an empty folder for files that can be removed afterwards.
     """
     signed = sign(source, params, seed, scratch)
+    release_memory()
     n = len(signed.length)
 
     # The same words first: only one of them goes on, so that a text repeated a million times is one member.

@@ -22,7 +22,7 @@ from daft.recordbatch import RecordBatch
 from gptmill.corpus.minhash import Ints
 from gptmill.errors import UserError
 
-ROWS = 1024  # of whole documents, in memory at a time
+ROWS = 512  # of whole documents, in memory at a time
 
 
 def numbered(source: Path, columns: list[str], wanted: Ints | None = None) -> daft.DataFrame:
