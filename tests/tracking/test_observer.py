@@ -98,6 +98,23 @@ def test_a_server_killed_in_the_middle_is_caught_up(
     assert load_registered("models:/gptmill@champion", server.uri).complete("The array") == ours
 
 
+def test_a_server_that_is_back_at_the_end_gets_everything(
+    project: Path, inputs: Inputs, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    monkeypatch.setattr(observer, "RETRY", 100.0)
+    with tracked_run("pretrain", inputs, root=project) as run:
+        train(run, 1, 10)
+        client = connect(server.uri)
+        wait_for(lambda: any("train_loss" in r.data.metrics for r in find_runs(client, inputs.fingerprint)))
+        server.kill()
+        train(run, 11, 20, pause=0.5)
+        server.start()
+    (found,) = find_runs(client, inputs.fingerprint)
+    assert is_complete(found)
+    assert steps(client, found.info.run_id, "train_loss") == list(range(1, 21))
+
+
 def test_a_server_that_never_was_costs_seconds_and_one_warning(
     project: Path, inputs: Inputs, capsys: pytest.CaptureFixture[str]
 ) -> None:

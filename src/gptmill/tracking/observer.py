@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 INTERVAL = 3.0  # seconds between two batches
-RETRY = 30.0  # seconds before a server that failed is tried again
+RETRY = 10.0  # seconds before a server that failed is tried again
 PATIENCE = 20.0  # seconds without an answer after which the end of a stage waits no longer
 LONGEST_END = {"FINISHED": 60.0, "FAILED": 5.0, "KILLED": 5.0}  # seconds that the end waits at all
 
@@ -109,6 +109,7 @@ class Run:
         """The thread: open the run, send until the end, complete it; after a failure, again later."""
         system = System()
         session: Session | None = None
+        last = False
         while True:
             try:
                 session = session or Session(self.stage, self.inputs, self.root, self.uri)
@@ -121,8 +122,9 @@ class Run:
                 return
             except Exception as error:  # whatever MLflow or the network raises must not reach the stage
                 self._warn(reason(error))
-            if self._ending.wait(RETRY):
+            if last:
                 return
+            last = self._ending.wait(RETRY)  # the stage's end is one more chance: the server may be back
 
     def _send(self, session: Session) -> None:
         points = self._buffer.take()
