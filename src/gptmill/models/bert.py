@@ -97,7 +97,7 @@ class BERT(LanguageModel):
         mask = None if documents is None else (documents[:, :, None] == documents[:, None, :])[:, None]
         for layer, block in enumerate(self.blocks):
             x = self.run_block(block, x, mask, None, layer)
-        return x
+        return x  # type: ignore[no-any-return]
 
     def new_cache(self) -> Any:
         """Raises UserError: text can't be continued by a model that reads what comes after."""
