@@ -125,7 +125,7 @@ def _exporter(config: ModelConfig) -> Callable[[LanguageModel], tuple[dict[str, 
         return huggingface_bert.export_bert
     raise UserError(
         f"transformers has no architecture that equals preset {config.preset}; "
-        "gpt1, gpt2, modern and bert can be exported"
+        "gpt1, gpt2 and modern can be exported"
     )
 
 
