@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,20 @@ def test_dropout_checkpointing_and_repeats(tokens: Tensor, targets: Tensor) -> N
         model.loss(tokens, targets).backward()
         gradients.append([p.grad for p in model.parameters()])
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler: g++ is missing")
+def test_compiled_in_place(tokens: Tensor, targets: Tensor) -> None:
+    model = make()
+    names = list(model.state_dict())
+    expected = model.loss(tokens, targets)
+    model.compile()
+    loss = model.loss(tokens, targets)
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
+    loss.backward()
+    assert all(p.grad is not None for p in model.parameters())
+    assert list(model.state_dict()) == names
 
 
 def test_has_no_next_token(tokens: Tensor) -> None:
