@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gptmill.bidirectional import require_left_to_right
 from gptmill.errors import run
 from gptmill.fingerprint import stage_inputs
 from gptmill.outs import new_outs, read_json
@@ -16,6 +17,7 @@ from gptmill.threads import share_cores
 def main() -> None:
     params, seed = load("evaluate", Evaluate), load_seed()
     tasks = load("finetune", Finetune).tasks
+    require_left_to_right("models/pretrain", "be evaluated by bits per byte and samples")
     inputs = stage_inputs("evaluate")
 
     share_cores()

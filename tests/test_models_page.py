@@ -21,14 +21,17 @@ COMMANDS = re.findall(r"^    gptmill (.*)$", PAGE, re.MULTILINE)
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project that has made a package, and registered nothing."""
-    package = tmp_path / "models/package"
-    package.mkdir(parents=True)
+    """A project that has made a package, and a BERT, and registered nothing."""
+    package, bert = tmp_path / "models/package", tmp_path / "models/pretrain"
+    for folder in (package, bert):
+        folder.mkdir(parents=True)
     (tmp_path / "dvc.yaml").touch()
     texts = [f"The array number {i} is sorted, one of several arrays; {i % 7}." for i in range(200)]
     (package / "tokenizer.model").write_bytes(train_tokenizer(texts, 300, "bpe", 0.9995))
     torch.manual_seed(0)
-    save_model(build_model("modern", vocab_size=300, block_size=64, n_layer=1, n_head=2, n_embd=16), package)
+    sizes = {"vocab_size": 300, "block_size": 64, "n_layer": 1, "n_head": 2, "n_embd": 16}
+    save_model(build_model("modern", **sizes), package)
+    save_model(build_model("bert", **sizes), bert)
     monkeypatch.chdir(tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
         monkeypatch.delenv(name, raising=False)
@@ -51,7 +54,7 @@ def test_commands(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("project")
 def test_python() -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         exec(block, {})
 

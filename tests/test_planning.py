@@ -34,6 +34,7 @@ MODELS: list[dict[str, Any]] = [
     {"preset": "modern", "modern": {"rope": False, "rms_norm": False, "bias": True, "tied_head": True}},
     {"preset": "modern", "modern": {"rms_norm": False, "embedding_norm": False}},
     {"preset": "lstm"},
+    {"preset": "bert"},
 ]
 SIZES = {"block_size": 64, "n_layer": 4, "n_head": 4, "n_embd": 128}
 every = pytest.mark.parametrize("raw", MODELS)

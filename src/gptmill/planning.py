@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from gptmill.bidirectional import masked_per_row
 from gptmill.errors import UserError
 from gptmill.params.model import Model, Modern
 
@@ -46,13 +47,20 @@ def multiplying_parameters(model: Model, vocab_size: int) -> int:
 
 
 def flops_per_token(model: Model, vocab_size: int) -> float:
-    """Forward and backward: 6N, and 12 · C · (tokens looked back over) a layer."""
+    """Forward and backward: 6N, and 12 · C · (tokens looked back over) a layer.
+
+    Of BERT's tokens only those that were masked go through its head.
+    """
     if model.preset == "lstm":
         return 6.0 * multiplying_parameters(model, vocab_size)
     spans = [model.block_size] * model.n_layer
     if model.preset == "gpt3":
         spans[1::2] = [band(model)] * len(spans[1::2])
-    return 6.0 * multiplying_parameters(model, vocab_size) + 12.0 * model.n_embd * sum(spans)
+    multiplying = float(multiplying_parameters(model, vocab_size))
+    if model.preset == "bert":
+        unmasked = 1 - masked_per_row(model.block_size) / model.block_size
+        multiplying -= unmasked * (vocab_size * model.n_embd + _masked_head(model, vocab_size))
+    return 6.0 * multiplying + 12.0 * model.n_embd * sum(spans)
 
 
 def band(model: Model) -> int:
@@ -185,6 +193,9 @@ def _weights(model: Model, vocab_size: int) -> tuple[int, int, int]:
     c, n = model.n_embd, model.n_layer
     if model.preset == "lstm":
         return vocab_size * c, 0, n * (8 * c * c + 8 * c)
+    if model.preset == "bert":  # [MASK], two token types and a norm are looked up as well
+        looked_up = (vocab_size + 1 + model.block_size + 2 + 2) * c
+        return looked_up, 0, n * (12 * c * c + 13 * c) + _masked_head(model, vocab_size)
     if model.preset != "modern":
         final_norm = 0 if model.preset == "gpt1" else 2 * c
         return (vocab_size + model.block_size) * c, 0, n * (12 * c * c + 13 * c) + final_norm
@@ -193,6 +204,11 @@ def _weights(model: Model, vocab_size: int) -> tuple[int, int, int]:
     layers = n * (12 * c * c + 9 * c * m.bias + 2 * norm) + norm
     looked_up = (vocab_size + (0 if m.rope else model.block_size)) * c + norm * m.embedding_norm
     return looked_up, 0 if m.tied_head else vocab_size * c, layers + (n - 1) * m.value_residual
+
+
+def _masked_head(model: Model, vocab_size: int) -> int:
+    """What BERT has before and beside the tied matrix: a layer, its norm, and a bias for each token."""
+    return model.n_embd**2 + 3 * model.n_embd + vocab_size
 
 
 def _kept(model: Model) -> int:

@@ -68,7 +68,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "tokens").mkdir()
     texts = [" ".join(WORDS.values()), "which animal"] * 40
     (root / "tokens/tokenizer.model").write_bytes(train_tokenizer(texts, 300, "bpe", 0.9995))
-    for preset in ("gpt1", "modern"):
+    for preset in ("gpt1", "modern", "bert"):
         torch.manual_seed(0)
         (root / preset).mkdir()
         sizes = {"vocab_size": 300, "block_size": 32, "n_layer": 1, "n_head": 2, "n_embd": 32, "dropout": 0.1}
@@ -129,11 +129,14 @@ def test_learns_writes_and_repeats(project: Path, tmp_path: Path) -> None:
     same_files(tmp_path / "a", tmp_path / "b")
 
 
-@pytest.mark.parametrize(("task", "preset"), [("pair", "gpt1"), ("odd", "modern"), ("share", "gpt1")])
+@pytest.mark.parametrize(
+    ("task", "preset"),
+    [("pair", "gpt1"), ("odd", "modern"), ("share", "gpt1"), ("which", "bert"), ("odd", "bert")],
+)
 def test_every_form_learns(project: Path, tmp_path: Path, task: str, preset: str) -> None:
     metrics = run(project, tmp_path, task, preset, epochs=10)
     assert metrics["score"] > metrics["baseline"] + 0.2, metrics
-    assert metrics["primary"] == {"pair": "f1", "odd": "accuracy", "share": "pearson"}[task]
+    assert metrics["primary"] == {"pair": "f1", "share": "pearson"}.get(task, "accuracy")
     if task == "share":
         assert metrics["spearman"] > 0.5
         assert "majority_accuracy" not in metrics

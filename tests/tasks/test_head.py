@@ -13,7 +13,7 @@ from gptmill.tasks.head import TaskModel
 from gptmill.tasks.inputs import pack, sequences
 
 SIZES = {"vocab_size": 20, "block_size": 16, "n_layer": 2, "n_head": 2, "n_embd": 8}
-PRESETS = ["gpt1", "gpt2", "gpt3", "modern", "lstm"]
+PRESETS = ["gpt1", "gpt2", "gpt3", "modern", "lstm", "bert"]
 TEXTS = {
     "classification": [[[4, 5, 6]], [[7] * 9]],
     "entailment": [[[4, 5, 6], [1]], [[7] * 5, [2, 3]]],
@@ -132,7 +132,7 @@ def test_every_preset_learns_every_new_token(preset: str) -> None:
     model = make(preset, "multiple_choice")
     tokens, ends, k = batch(model, "multiple_choice")
     model.loss(tokens, ends, k, torch.tensor([0, 2]), 0.5).backward()
-    assert (model.gpt.token_embedding.weight.grad[20:].abs().sum(dim=1) > 0).all()
+    assert (model.gpt.token_embedding.weight.grad[model.special.start :].abs().sum(dim=1) > 0).all()
 
 
 def test_loss_is_the_labels_plus_the_weighted_texts() -> None:
@@ -156,6 +156,19 @@ def test_loss_is_the_labels_plus_the_weighted_texts() -> None:
     squares = (numbers(tokens, ends, k)[0][:, 0] - torch.tensor([0.5, -1.0])) ** 2
     found = numbers.loss(tokens, ends, k, torch.tensor([0.5, -1.0]), 0.0)
     torch.testing.assert_close(found, squares.mean())
+
+
+def test_bert_reads_the_first_token_tells_the_texts_apart_and_has_no_auxiliary_loss() -> None:
+    model = make("bert", "entailment").eval()
+    assert model.special.start == 21  # 20 is [MASK]
+    tokens, ends, k = batch(model, "entailment")
+    first, second = tokens[0, : ends[0] + 1], [0, 0, 0, 0, 0, 1, 1]  # start 4 5 6 delimiter | 1 extract
+    assert len(first) == len(second)
+    hidden = model.gpt.hidden(first[None], types=torch.tensor([second]))
+    scores = model(tokens, ends, k)[0]
+    torch.testing.assert_close(scores[:1], model.head(hidden[:, 0]))
+    labels = torch.tensor([2, 0])
+    assert torch.equal(model.loss(tokens, ends, k, labels, 0.5), F.cross_entropy(scores, labels))
 
 
 def test_answers_of_an_example_share_the_dropout() -> None:

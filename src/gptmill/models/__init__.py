@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from gptmill.errors import UserError
+from gptmill.models.bert import BERT
 from gptmill.models.config import ModernConfig, make_config
 from gptmill.models.gpt import GPT
 from gptmill.models.language_model import LanguageModel
@@ -32,7 +33,7 @@ def build_model(
     """A new model; its `forward(tokens)` maps `(batch, time)` ids to `(batch, time, vocab_size)` logits.
 
     Args:
-        preset: gpt1, gpt2, gpt3, modern or lstm.
+        preset: gpt1, gpt2, gpt3, modern or lstm; or bert, whose logits are of the token in each place itself.
         switches: what else the preset's configuration in `models.config` has.
 
     Raises:
@@ -50,7 +51,8 @@ def build_model(
     )
     if isinstance(config, ModernConfig):
         return Modern(config)
-    return LSTM(config) if preset == "lstm" else GPT(config)
+    families: dict[str, type[LanguageModel]] = {"lstm": LSTM, "bert": BERT}
+    return families.get(preset, GPT)(config)
 
 
 def save_model(model: LanguageModel, folder: str | Path) -> None:

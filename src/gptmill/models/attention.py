@@ -110,10 +110,14 @@ def make_mask(
     return visible(b, None, q, torch.arange(start + length, device=device))
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, mask: Mask, dropout: float) -> Tensor:
-    """Softmax attention `(B, H, T, D)`. Without a mask it is causal, and a single query sees every key."""
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Mask, dropout: float, causal: bool = True) -> Tensor:
+    """Softmax attention `(B, H, T, D)`. Without a mask it is causal, and a single query sees every key.
+
+    Args:
+        causal: False: without a mask every query sees every key.
+    """
     if mask is None or isinstance(mask, Tensor):
-        causal = mask is None and q.shape[2] > 1
+        causal = causal and mask is None and q.shape[2] > 1
         return F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal=causal)
     return _flex_attention()(q, k, v, block_mask=mask)  # type: ignore[no-any-return]
 
@@ -127,11 +131,13 @@ def _flex_attention() -> Any:
 
 
 class Attention(nn.Module):
-    """Causal self-attention over H heads."""
+    """Self-attention over H heads, causal unless told otherwise."""
 
-    def __init__(self, n_embd: int, n_head: int, *, bias: bool = True, dropout: float = 0.0) -> None:
+    def __init__(
+        self, n_embd: int, n_head: int, *, bias: bool = True, dropout: float = 0.0, causal: bool = True
+    ) -> None:
         super().__init__()
-        self.n_head, self.dropout = n_head, dropout
+        self.n_head, self.dropout, self.causal = n_head, dropout, causal
         self.qkv = nn.Linear(n_embd, 3 * n_embd, bias=bias)
         self.proj = nn.Linear(n_embd, n_embd, bias=bias)
 
@@ -139,5 +145,5 @@ class Attention(nn.Module):
         q, k, v = self.qkv(x).unflatten(2, (3, self.n_head, -1)).permute(2, 0, 3, 1, 4).unbind()
         if cache is not None:
             k, v = cache.extend(layer, k, v)
-        y = attend(q, k, v, mask, self.dropout if self.training else 0.0)
+        y = attend(q, k, v, mask, self.dropout if self.training else 0.0, self.causal)
         return F.dropout(self.proj(y.transpose(1, 2).flatten(2)), self.dropout, self.training)

@@ -50,6 +50,7 @@ CONFIGS: dict[str, type[ModelConfig]] = {
     "gpt3": GPT3Config,
     "modern": ModernConfig,
     "lstm": ModelConfig,
+    "bert": ModelConfig,
 }
 
 

@@ -5,6 +5,7 @@
 | gpt1 | OpenAIGPTLMHeadModel | |
 | gpt2 | GPT2LMHeadModel | so an existing GPT-2 checkpoint can be the start of training |
 | modern | NanoChatForCausalLM | with the switches at their defaults; `logit_cap` may differ |
+| bert | BertForMaskedLM | [MASK] is the last token; see `models.huggingface_bert` |
 
 There is none for gpt3 (GPT-Neo alternates dense and banded layers too, but has no biases on queries, keys and
 values) and none for lstm.
@@ -20,15 +21,13 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save
-from torch import Tensor
 
 from gptmill.errors import UserError
-from gptmill.models import build_model
+from gptmill.models import build_model, huggingface_bert
 from gptmill.models.config import ModelConfig, ModernConfig
+from gptmill.models.huggingface_fields import Weights, require, take
 from gptmill.models.language_model import LanguageModel
 from gptmill.outs import read_json, write_json
-
-Weights = dict[str, Tensor]
 
 # Ours: theirs. GPT-1 and GPT-2 have Conv1D layers, whose matrices are stored transposed.
 BLOCK = {
@@ -43,6 +42,7 @@ CLASSES = {
     "openai-gpt": ("gpt1", "OpenAIGPTLMHeadModel"),
     "gpt2": ("gpt2", "GPT2LMHeadModel"),
     "nanochat": ("modern", "NanoChatForCausalLM"),
+    "bert": ("bert", "BertForMaskedLM"),
 }
 
 
@@ -77,7 +77,7 @@ def load(folder: str | Path) -> LanguageModel:
     if kind not in CLASSES:
         raise UserError(f"{folder}/config.json: model_type is {kind!r}; allowed: {', '.join(CLASSES)}")
     weights = _read_weights(folder)
-    config, state = (_import_nanochat if kind == "nanochat" else _import_gpt)(folder, theirs, weights)
+    config, state = IMPORTERS.get(kind, _import_gpt)(folder, theirs, weights)
     with torch.device("meta"):
         model = build_model(**config)
     expected = model.state_dict()
@@ -121,6 +121,8 @@ def _exporter(config: ModelConfig) -> Callable[[LanguageModel], tuple[dict[str, 
                     f"only a modern model with {field.name} = {field.default} can be exported"
                 )
         return _export_nanochat
+    if config.preset == "bert":
+        return huggingface_bert.export_bert
     raise UserError(
         f"transformers has no architecture that equals preset {config.preset}; "
         "gpt1, gpt2 and modern can be exported"
@@ -161,7 +163,7 @@ def _import_gpt(folder: Path, theirs: dict[str, Any], weights: Weights) -> tuple
     preset = CLASSES[theirs["model_type"]][0]
     c = theirs["n_embd"]
     activation = ("afn", "gelu") if preset == "gpt1" else ("activation_function", "gelu_new")
-    _require(
+    require(
         folder,
         theirs,
         {
@@ -178,15 +180,15 @@ def _import_gpt(folder: Path, theirs: dict[str, Any], weights: Weights) -> tuple
     names = ("tokens_embed", "positions_embed") if preset == "gpt1" else ("wte", "wpe")
     state = {}
     for our, their in zip(("token_embedding", "position_embedding"), names, strict=True):
-        state[f"{our}.weight"] = _take(folder, weights, f"{their}.weight")
+        state[f"{our}.weight"] = take(folder, weights, f"{their}.weight")
     for layer in range(theirs["n_layer"]):
         for our, their in BLOCK.items():
-            weight = _take(folder, weights, f"h.{layer}.{their}.weight")
+            weight = take(folder, weights, f"h.{layer}.{their}.weight")
             state[f"blocks.{layer}.{our}.weight"] = weight.T if weight.ndim == 2 else weight
-            state[f"blocks.{layer}.{our}.bias"] = _take(folder, weights, f"h.{layer}.{their}.bias")
+            state[f"blocks.{layer}.{our}.bias"] = take(folder, weights, f"h.{layer}.{their}.bias")
     if preset == "gpt2":
         for kind in ("weight", "bias"):
-            state[f"final_norm.{kind}"] = _take(folder, weights, f"ln_f.{kind}")
+            state[f"final_norm.{kind}"] = take(folder, weights, f"ln_f.{kind}")
     config = {name: theirs[name] for name in ("vocab_size", "n_layer", "n_head", "n_embd")}
     dropout = theirs.get("resid_pdrop", 0.0)
     return {"preset": preset, "block_size": theirs["n_positions"], "dropout": dropout} | config, state
@@ -230,7 +232,7 @@ def _import_nanochat(
 ) -> tuple[dict[str, Any], Weights]:
     c = theirs["hidden_size"]
     rope = {"rope_type": "default", "rope_theta": 10_000.0}
-    _require(
+    require(
         folder,
         theirs,
         {
@@ -243,18 +245,18 @@ def _import_nanochat(
             "tie_word_embeddings": (False,),
         },
     )
-    take = partial(_take, folder, weights)
+    get = partial(take, folder, weights)
     state = {
-        "token_embedding.weight": take("model.embed_tokens.weight"),
-        "head.weight": take("lm_head.weight"),
+        "token_embedding.weight": get("model.embed_tokens.weight"),
+        "head.weight": get("lm_head.weight"),
     }
     for layer in range(theirs["num_hidden_layers"]):
         block, their = f"blocks.{layer}", f"model.layers.{layer}"
-        parts = [take(f"{their}.self_attn.{part}_proj.weight") for part in "qkv"]
+        parts = [get(f"{their}.self_attn.{part}_proj.weight") for part in "qkv"]
         state[f"{block}.attention.qkv.weight"] = torch.cat(parts)
-        state[f"{block}.attention.proj.weight"] = take(f"{their}.self_attn.o_proj.weight")
-        state[f"{block}.expand.weight"] = take(f"{their}.mlp.fc1.weight")
-        state[f"{block}.contract.weight"] = take(f"{their}.mlp.fc2.weight")
+        state[f"{block}.attention.proj.weight"] = get(f"{their}.self_attn.o_proj.weight")
+        state[f"{block}.expand.weight"] = get(f"{their}.mlp.fc1.weight")
+        state[f"{block}.contract.weight"] = get(f"{their}.mlp.fc2.weight")
     return {
         "preset": "modern",
         "vocab_size": theirs["vocab_size"],
@@ -267,16 +269,4 @@ def _import_nanochat(
     }, state
 
 
-def _take(folder: Path, weights: Weights, name: str) -> Tensor:
-    if name not in weights:
-        raise UserError(f"{folder}: the weights have no {name}, which config.json asks for")
-    return weights[name]
-
-
-def _require(folder: Path, theirs: dict[str, Any], allowed: dict[str, tuple[Any, ...]]) -> None:
-    """Fields that are absent have the default, which is the first value allowed."""
-    for name, values in allowed.items():
-        if name in theirs and theirs[name] not in values:
-            raise UserError(
-                f"{folder}/config.json: {name} is {theirs[name]!r}, and gptmill's model has {values[0]!r}"
-            )
+IMPORTERS = {"nanochat": _import_nanochat, "bert": huggingface_bert.import_bert}

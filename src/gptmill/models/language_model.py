@@ -25,6 +25,7 @@ class LanguageModel(nn.Module):
 
     activation_checkpointing = False
     logit_cap = 0.0
+    causal = True  # False: a state knows the tokens after it too, and is of the token in its own place
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

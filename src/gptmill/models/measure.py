@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 
+from gptmill.bidirectional import masked_per_row
 from gptmill.models import build_model
+from gptmill.models.cross_entropy import IGNORED
 from gptmill.params.model import Model
 from gptmill.planning import flops_per_token
 
@@ -27,11 +29,14 @@ def measure(model: Model, vocab_size: int) -> tuple[float, int, bool, str]:
     module = build_model(vocab_size=vocab_size, **shallow.arguments()).to(device).train()
     tokens = torch.randint(vocab_size, (sequences, model.block_size), device=device)
     torch.set_rng_state(state)
+    targets = tokens.clone()
+    if not module.causal:
+        targets[:, masked_per_row(model.block_size) :] = IGNORED
     best = float("inf")
     for _ in range(STEPS):
         start = time.perf_counter()
         with torch.autocast(device.type, torch.bfloat16, enabled=cuda):
-            loss = module.loss(tokens, tokens)
+            loss = module.loss(tokens, targets)
         torch.autograd.backward(loss)
         module.zero_grad()
         if cuda:

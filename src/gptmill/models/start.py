@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gptmill.errors import UserError
@@ -114,7 +115,10 @@ def _rows(ours: list[bytes], theirs: list[bytes]) -> Tensor:
 def _copy(source: LanguageModel, target: LanguageModel, rows: Tensor | None) -> None:
     state = target.state_dict()
     for name, weight in source.state_dict().items():
-        if rows is not None and name in ("token_embedding.weight", "head.weight"):
-            state[name][:] = torch.where(rows[:, None] >= 0, weight[rows], weight.mean(dim=0))
+        if rows is not None and name in ("token_embedding.weight", "head.weight", "head_bias"):
+            # BERT's embedding has a last row for [MASK].
+            places = F.pad(rows, (0, 1), value=len(weight) - 1)[: len(state[name])]
+            known = (places >= 0).view(-1, *[1] * (weight.ndim - 1))
+            state[name][:] = torch.where(known, weight[places], weight.mean(dim=0))
         else:
             state[name][:] = weight[: len(state[name])]

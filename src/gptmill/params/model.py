@@ -35,7 +35,7 @@ class Model(Section):
     `depth` (see `params.depth`) or `size` (see `params.sizes`) stands in for the sizes that are left out or null.
     """
 
-    preset: Literal["gpt1", "gpt2", "gpt3", "modern", "lstm"]
+    preset: Literal["gpt1", "gpt2", "gpt3", "modern", "lstm", "bert"]
     depth: Annotated[int, Field(ge=1, le=128)] | None = None
     size: str | None = None
     block_size: Annotated[int, Field(ge=2)]

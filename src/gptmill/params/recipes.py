@@ -28,6 +28,7 @@ _ADAMW = Recipe("adamw", 2e-3, 2e-3, 2e-3, "cosine", 0.05)
 RECIPES = {
     # Post-LN is touchy: 2e-3 learns docstrings faster, and books not at all.
     "gpt1": Recipe("adamw", 1e-3, 1e-3, 1e-3, "cosine", 0.2),
+    "bert": Recipe("adamw", 1e-3, 1e-3, 1e-3, "cosine", 0.2),  # post-LN too
     "gpt2": _ADAMW,
     "gpt3": _ADAMW,
     "lstm": _ADAMW,

@@ -33,5 +33,9 @@ SIZES: dict[str, dict[str, Size]] = {
         "175B": Size(96, 96, 12288, 2048),
     },
     "modern": {},
+    "bert": {  # Devlin et al. 2018, section 3: base and large
+        "110M": Size(12, 12, 768, 512),
+        "340M": Size(24, 16, 1024, 512),
+    },
     "lstm": {"2048": Size(1, 1, 2048, 512)},  # Radford et al. 2018, section 5: one layer of 2,048 units
 }

@@ -1,8 +1,9 @@
 """The paper's Table 5 on any tasks: what pretraining, the auxiliary loss and the architecture are worth.
 
-Variants differ from `full` in one thing each. A variant is pretrained once and fine-tuned on every task with
-each seed; all see the same tokens, examples and recipe. What has been computed is kept in a folder named by
-all that it depends on, so that an ablation of hours may be stopped and goes on with the same command.
+Variants differ from `full`, the first, in one thing each. A variant is pretrained once (or with each seed) and
+fine-tuned on every task with each seed; all see the same tokens, examples and recipe. What has been computed is
+kept in a folder named by all that it depends on, so that an ablation of hours may be stopped and goes on with
+the same command.
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ def ablate(
     examples: Path,
     work: Path,
     tell: Callable[[str, int, str, float], None],
+    rows: list[Variant] | None = None,
+    pretrain_each: bool = False,
 ) -> dict[str, dict[str, Cell]]:
     """Train what is not in `work` yet; cells by variant and task.
 
@@ -84,18 +87,23 @@ def ablate(
         tokens: data/tokens of the flow.
         examples: data/tasks of the flow.
         tell: told variant, seed, task and score as soon as there is one; must not raise.
+        rows: the variants, the first of which the others are compared with; by default the paper's.
+        pretrain_each: also pretrain with each seed, not with the first alone.
     """
     encode = Tokenizer.load(tokens / "tokenizer.model").encode
     sets = {name: read_dataset(examples / name) for name in sorted(finetuning.tasks)}
     answers: dict[str, dict[str, list[Array]]] = {}
-    for variant in variants(pretraining):
+    rows = variants(pretraining) if rows is None else rows
+    full = rows[0].name
+    for variant in rows:
         params = _changed(pretraining, variant)
         recipe = finetuning if variant.auxiliary else finetuning.model_copy(update={"lm_weight": 0.0})
-        base = {"pretrain": params.model_dump(), "tokens": read_json(tokens / "meta.json"), "seed": seeds[0]}
-        load = _loader(variant, params, base, tokens, work)
         answers[variant.name] = {name: [] for name in sets}
         for (name, data), seed in ((item, seed) for item in sets.items() for seed in seeds):
             task = finetuning.tasks[name]
+            first = seed if pretrain_each else seeds[0]
+            base = {"pretrain": params.model_dump(), "tokens": read_json(tokens / "meta.json"), "seed": first}
+            load = _loader(variant, params, base, tokens, work)
             key = {
                 "base": base if variant.pretrained else params.model.model_dump(),
                 "recipe": recipe.model_dump(exclude={"tasks"}),
@@ -123,7 +131,7 @@ def ablate(
             tell(variant.name, seed, name, metrics(data, truth(data, "test"), answer, positive)[task.primary])
     return {
         variant: {
-            name: _cell(sets[name], finetuning, name, found, answers["full"][name], variant == "full")
+            name: _cell(sets[name], finetuning, name, found, answers[full][name], variant == full)
             for name, found in each.items()
         }
         for variant, each in answers.items()
@@ -191,7 +199,7 @@ def mean_of(statistics: list[Statistic]) -> Statistic:
 
 
 def table(cells: dict[str, dict[str, Cell]], params: Finetune, examples: Path) -> Iterator[str]:
-    """The lines of a Markdown table: variants by tasks, baselines last; a star where `full` differs (p < 0.05)."""
+    """The lines of a Markdown table: variants by tasks, baselines last; a star: the first differs (p < 0.05)."""
     tasks = sorted(params.tasks)
     heads = [f"{name} ({params.tasks[name].primary})" for name in tasks]
     yield f"| variant | mean | {' | '.join(heads)} |"

@@ -3,6 +3,10 @@
 Radford et al. 2018, sections 3.2 and 3.3. The new tokens are rows of the embedding, learned in
 fine-tuning. It works on every preset, for all that it asks of a model is what each of them has.
 
+BERT reads in both directions: its head reads the state at the first token (Devlin et al. 2018, section 3.2),
+padding is hidden from it, the second text of a pair has token type 1, and there is no auxiliary loss, for
+the next token is in plain sight.
+
 Shapes: B examples, K sequences an example (answers, or the two orders), T time, C width of the states.
 """
 
@@ -13,6 +17,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
+from gptmill.models.bert import BERT
 from gptmill.models.language_model import LanguageModel
 from gptmill.tasks.examples import Form
 from gptmill.tasks.inputs import Special
@@ -50,8 +55,12 @@ class TaskModel(nn.Module):
         Returns:
             `(B, labels)` scores; `(B, K)` for multiple choice; `(B, 1)` for regression.
         """
-        hidden = self.gpt.hidden(tokens)
-        states = hidden[torch.arange(len(ends), device=ends.device), ends]
+        if isinstance(self.gpt, BERT):
+            hidden = self._both_ways(self.gpt, tokens, ends)
+            states = hidden[:, 0]
+        else:
+            hidden = self.gpt.hidden(tokens)
+            states = hidden[torch.arange(len(ends), device=ends.device), ends]
         states = states.view(-1, k, states.shape[-1])
         if self.form != "multiple_choice":
             states = states.sum(dim=1, keepdim=True)  # similarity: both orders are added
@@ -62,15 +71,23 @@ class TaskModel(nn.Module):
     def loss(self, tokens: Tensor, ends: Tensor, k: int, targets: Tensor, lm_weight: float) -> Tensor:
         """The task's loss plus `lm_weight` times that of the texts' tokens, both means (nats; squares).
 
+        A model that is not causal has the task's loss alone.
+
         Args:
             targets: `(B,)` indices of labels, or numbers for regression.
         """
         scores, hidden = self(tokens, ends, k)
         is_number = self.form == "regression"
         loss = F.mse_loss(scores[:, 0], targets) if is_number else F.cross_entropy(scores, targets)
-        if lm_weight:
+        if lm_weight and self.gpt.causal:
             loss = loss + lm_weight * self._lm_loss(tokens, hidden)
         return loss
+
+    def _both_ways(self, bert: BERT, tokens: Tensor, ends: Tensor) -> Tensor:
+        padding = torch.arange(tokens.shape[1], device=tokens.device) > ends[:, None]
+        delimiters = tokens == self.special.delimiter
+        second = delimiters.cumsum(dim=1) - delimiters.long()  # the delimiter is the first text's last token
+        return bert.hidden(tokens, documents=padding, types=second)
 
     def _lm_loss(self, tokens: Tensor, hidden: Tensor) -> Tensor:
         """Cross-entropy of all tokens of text, given those before them; special tokens are no targets."""

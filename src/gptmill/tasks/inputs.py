@@ -91,7 +91,7 @@ def shortened(lengths: list[int], budget: int) -> list[int]:
 def pack(rows: list[Ids], special: Special) -> tuple[Tensor, Tensor]:
     """Sequences padded on the right: tokens `(rows, time)`, and ends `(rows,)`: where `extract` stands.
 
-    The padding repeats `extract`; the causal mask hides it from the text.
+    The padding repeats `extract`; the causal mask hides it from the text, for BERT a mask of its own.
     """
     width = max(map(len, rows))
     tokens = torch.tensor([row + [special.extract] * (width - len(row)) for row in rows])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gptmill.bidirectional import require_left_to_right
 from gptmill.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,12 +28,13 @@ class Package:
         """Read a package, or any folder with model.safetensors, config.json and tokenizer.model.
 
         Raises:
-            UserError: when a file is missing.
+            UserError: when a file is missing, or the model can't continue text (bert).
         """
         from gptmill.models import load_model
         from gptmill.tokens.tokenizer import Tokenizer
 
         folder = Path(folder)
+        require_left_to_right(folder, "be asked for text (generate, inspect, serve, export, lm_eval)")
         if not (folder / "tokenizer.model").is_file():
             raise UserError(
                 f"{folder} is no gptmill package: tokenizer.model is missing; run `dvc repro` to make one"

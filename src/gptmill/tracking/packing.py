@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from gptmill.bidirectional import require_left_to_right
 from gptmill.errors import UserError
 from gptmill.fingerprint import Inputs
 from gptmill.outs import read_json, write_json
@@ -26,8 +27,9 @@ def build_package(inputs: Inputs, root: Path, out: Path) -> None:
     and each task's predictions, for the comparison with other versions.
 
     Raises:
-        UserError: when something that it is made from is missing.
+        UserError: when something that it is made from is missing, or the model can't continue text (bert).
     """
+    require_left_to_right(root / "models/pretrain", "be registered, for what is registered continues text")
     sources = {
         "model.safetensors": root / "models/pretrain/model.safetensors",
         "config.json": root / "models/pretrain/config.json",

@@ -16,10 +16,14 @@ from torch import Tensor
 
 from gptmill.errors import UserError
 from gptmill.tokens.shards import TokenStream
+from gptmill.training.masking import TRAINING, Ids, mask_row
 
 
 class Batches:
-    """Batches `(batch_size / world_size, block_size + 1)` of int64 ids, from `first_step` to `max_steps`."""
+    """Batches `(batch_size / world_size, block_size + 1)` of int64 ids, from `first_step` to `max_steps`.
+
+    With `masked` they are `(batch_size / world_size, 2, block_size)`: of each row what is read, and the targets.
+    """
 
     def __init__(
         self,
@@ -32,6 +36,7 @@ class Batches:
         first_step: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        masked: bool = False,
     ) -> None:
         self.n_windows = count_windows(stream, block_size, batch_size)
         if batch_size % world_size:
@@ -41,7 +46,7 @@ class Batches:
             )
         self.stream, self.block_size, self.batch_size, self.seed = stream, block_size, batch_size, seed
         self.steps = range(first_step, max_steps)
-        self.rank, self.world_size = rank, world_size
+        self.rank, self.world_size, self.masked = rank, world_size, masked
         self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
 
     def __len__(self) -> int:
@@ -52,7 +57,15 @@ class Batches:
         for step in self.steps:
             windows = self.windows(step)[self.rank :: self.world_size]
             rows = [self.stream.window(w * self.block_size, self.block_size + 1) for w in windows]
+            if self.masked:
+                places = range(
+                    step * self.batch_size + self.rank, (step + 1) * self.batch_size, self.world_size
+                )
+                rows = [self._masked(row[:-1], place) for row, place in zip(rows, places, strict=True)]
             yield torch.from_numpy(np.stack(rows))
+
+    def _masked(self, ids: Ids, place: int) -> Ids:
+        return mask_row(ids, self.stream.vocab_size, self.stream.eos_id, (self.seed, place, TRAINING))
 
     def windows(self, step: int) -> list[int]:
         """The windows of one step's batch, over all devices; a batch may reach into the next epoch."""

@@ -77,7 +77,12 @@ def seconds_per_step(params: Pretrain, seed: int, train: TokenStream) -> float:
     cores = cores_of(params)
     batches = iter(
         Batches(
-            train, block_size=params.model.block_size, batch_size=params.sequences, seed=seed, max_steps=10**9
+            train,
+            block_size=params.model.block_size,
+            batch_size=params.sequences,
+            seed=seed,
+            max_steps=10**9,
+            masked=not model.causal,
         )
     )
 

@@ -89,6 +89,7 @@ class Pretraining(LightningModule):
             first_step=trainer.global_step,
             rank=trainer.global_rank,
             world_size=trainer.world_size,
+            masked=not self.model.causal,
         )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -1,4 +1,4 @@
-"""pretrain: next-token training from scratch, on Lightning."""
+"""pretrain: next-token training from scratch, or masked-token training for bert, on Lightning."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from gptmill.errors import UserError
 from gptmill.models import build_model, save_model
 from gptmill.models.config import make_config
 from gptmill.models.language_model import LanguageModel
-from gptmill.models.loss import stream_loss, unigram_loss
 from gptmill.models.measure import total_memory
 from gptmill.models.start import start_from
 from gptmill.outs import write_json
@@ -33,6 +32,7 @@ from gptmill.training.lightning import (
     root_device,
     uses_bf16,
 )
+from gptmill.training.masking import loss_without_context, validation_loss
 from gptmill.training.module import Pretraining
 from gptmill.training.recording import Observe, Recording
 from gptmill.training.resume import Resume
@@ -140,8 +140,9 @@ def _finish(
         return
     model.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU
     with trainer.precision_plugin.forward_context():
-        final = stream_loss(model, validation, params.sequences)
-    unigram = unigram_loss(module.train_stream, validation)
+        final = validation_loss(model, validation, params.sequences)
+    unigram = loss_without_context(model, module.train_stream, validation)
+    bits = {"val_bits_per_byte": final.nats / math.log(2) / validation.bytes} if model.causal else {}
     steps = int(trainer.global_step)
     save_model(model, model_out)
     write_json(
@@ -153,8 +154,8 @@ def _finish(
             "epochs": round(steps * params.sequences / n_windows, 4),
             "train_loss": recording.train[-1]["train_loss"],
             "val_loss": final.per_token,
-            "val_bits_per_byte": final.nats / math.log(2) / validation.bytes,
-            "unigram_loss": unigram.per_token,
+            **bits,
+            "unigram_loss": unigram,
             "loss_spikes": recording.spikes.count,
             # What `auto` came to.
             "warmup_steps": module.rates.warmup_steps,
@@ -163,7 +164,7 @@ def _finish(
     )
     write_curve(recording.train, reports_out / "train.csv")
     write_curve(recording.validation, reports_out / "validation.csv")
-    draw_losses(recording.train, recording.validation, unigram.per_token, reports_out / "losses.png")
+    draw_losses(recording.train, recording.validation, unigram, reports_out / "losses.png")
 
 
 def _new_model(params: Pretrain, vocab_size: int, tokens: Path) -> LanguageModel:

@@ -12,11 +12,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from gptmill.errors import UserError
-from gptmill.models.loss import stream_loss
 from gptmill.params.pretrain import Pretrain
 from gptmill.planning import flops_per_token
 from gptmill.tokens.shards import TokenStream
 from gptmill.training.guards import Spikes
+from gptmill.training.masking import validation_loss
 from gptmill.training.progress import Progress
 from gptmill.training.speed import memory_bytes, peak_flops
 
@@ -38,7 +38,8 @@ class Recording(Callback):
         self.observe, self.diverged = observe, diverged
         # step, train_loss and grad_norm (means since the row before), learning_rate
         self.train: list[dict[str, float]] = []
-        self.validation: list[dict[str, float]] = []  # step, val_loss, val_bits_per_byte
+        # step, val_loss, and val_bits_per_byte where every token is told from those before it
+        self.validation: list[dict[str, float]] = []
         self.speed: list[dict[str, float]] = []  # step, tokens_per_second, memory_mb, mfu where it's known
         self.spikes = Spikes()
         self._unread: list[tuple[Tensor, Tensor]] = []  # loss and gradient norm of steps not yet checked
@@ -135,18 +136,20 @@ class Recording(Callback):
     def _evaluate(self, trainer: Trainer, module: Any, step: int) -> None:
         start = time.perf_counter()
         with trainer.precision_plugin.forward_context():
-            loss = stream_loss(module.model, self.stream, self.params.sequences, self.params.eval_tokens)
-        # Bytes of a part of the split aren't known: its tokens stand for as many bytes as all tokens do.
-        bits = loss.nats / loss.tokens * len(self.stream) / self.stream.bytes / math.log(2)
-        row = {"step": step, "val_loss": loss.per_token, "val_bits_per_byte": bits}
+            loss = validation_loss(module.model, self.stream, self.params.sequences, self.params.eval_tokens)
+        row = {"step": step, "val_loss": loss.per_token}
+        if module.model.causal:
+            # Bytes of a part of the split aren't known: its tokens stand for as many bytes as all tokens do.
+            bits = loss.nats / loss.tokens * len(self.stream) / self.stream.bytes / math.log(2)
+            row["val_bits_per_byte"] = bits
         self.validation.append(row)
         self.observe({key: value for key, value in row.items() if key != "step"}, step)
         if trainer.is_global_zero:
             train_loss = self.train[-1]["train_loss"] if self.train else math.nan
+            shown = f"bits/byte {bits:.4f}  " if module.model.causal else ""
             self._progress.say(
                 f"step {step}/{self.max_steps}  {step * self._tokens_per_step / 1e6:.2f}M tokens  "
-                f"train_loss {train_loss:.4f}  val_loss {loss.per_token:.4f}  bits/byte {bits:.4f}  "
-                f"{self._speed:,.0f} tokens/s"
+                f"train_loss {train_loss:.4f}  val_loss {loss.per_token:.4f}  {shown}{self._speed:,.0f} tokens/s"
             )
         if self._ends_early():
             trainer.should_stop = True

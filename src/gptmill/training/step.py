@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gptmill.models.attention import document_ids
+from gptmill.models.cross_entropy import IGNORED
 from gptmill.training.cores import Cores
 
 
@@ -29,8 +30,9 @@ def train_step(
     """The batch's mean loss in nats a token and the gradient's norm before clipping, both on the device.
 
     Args:
-        batch: `(batch, time + 1)` ids; in parts of `micro_batch_size` rows whose losses are weighted by
-            their tokens, so that the parts give what the whole would.
+        batch: `(batch, time + 1)` ids, or of masked ones `(batch, 2, time)`: what is read, and the targets. It
+            goes in parts of `micro_batch_size` rows whose losses are weighted by their targets, so that the
+            parts give what the whole would.
         learning_rate_factor: each group's rate is its `initial_lr` times this.
         grad_clip: the largest norm of the gradient; 0 clips nothing.
         mask_from_eos: with this id between documents, tokens see their own document only.
@@ -38,14 +40,15 @@ def train_step(
             their gradients once a step.
     """
     weights = [p for group in optimizer.param_groups for p in group["params"]]
-    tokens = batch.shape[0] * (batch.shape[1] - 1)
+    masked = batch.ndim == 3
+    count = (batch[:, 1] != IGNORED).sum() if masked else batch.shape[0] * (batch.shape[1] - 1)
 
     def loss_of(rows: Tensor) -> Tensor:
-        x, y = rows[:, :-1], rows[:, 1:]
+        x, y = (rows[:, 0], rows[:, 1]) if masked else (rows[:, :-1], rows[:, 1:])
         documents = None if mask_from_eos is None else document_ids(x, mask_from_eos)
         if len(rows) == len(batch):
             return model.loss(x, y, documents=documents)  # type: ignore[no-any-return]
-        return model.loss(x, y, documents=documents, reduction="sum") / tokens  # type: ignore[no-any-return]
+        return model.loss(x, y, documents=documents, reduction="sum") / count  # type: ignore[no-any-return]
 
     parts = torch.split(batch, micro_batch_size or len(batch))
     losses = []
