@@ -21,6 +21,8 @@ PAD = 0
 class EncoderDecoder(nn.Module, ABC):
     """A source `(B, S)` of ids, filled up with `PAD` at the end, into a target."""
 
+    looks = True  # back at the source while it writes, so that there is something to align
+
     @abstractmethod
     def encode(self, source: Tensor, source_mask: Tensor) -> State:
         """What decoding starts from.
@@ -38,10 +40,10 @@ class EncoderDecoder(nn.Module, ABC):
         """Logits `(B, V)` of what follows `tokens` `(B,)`, and the state after them."""
 
     def align(self, source: Tensor, target: Tensor) -> Tensor:
-        """Weights `(B, T, S)`: where in the source each target token was read from; rows sum to 1.
+        """Weights `(B, T, S)`: where in the source the token after each of `target` is read from; rows sum to 1.
 
         Raises:
-            TypeError: for a model that looks at nothing.
+            TypeError: for a model that does not look.
         """
         raise TypeError(f"{type(self).__name__} has no attention")
 

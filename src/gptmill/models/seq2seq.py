@@ -34,6 +34,8 @@ class Seq2SeqConfig:
 class Seq2Seq(EncoderDecoder):
     """Two stacks of recurrent layers, joined by the states of the first at the end of the source."""
 
+    looks = False
+
     def __init__(self, config: Seq2SeqConfig) -> None:
         super().__init__()
         self.config, width = config, config.n_embd

@@ -16,7 +16,7 @@ from gptmill.errors import UserError, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-STAGES = ("collect", "clean", "dedupe", "tokenize", "pretrain", "finetune", "evaluate")
+STAGES = ("collect", "clean", "dedupe", "tokenize", "pretrain", "finetune", "evaluate", "pairs")
 
 
 class View(NamedTuple):
@@ -63,6 +63,10 @@ def view(stage: str) -> View:
             from gptmill.gates.views import evaluate
 
             return View(evaluate.tables, evaluate.passes)
+        case "pairs":
+            from gptmill.gates.views import pairs
+
+            return View(pairs.tables, pairs.passes)
         case _:
             hint = nearest(stage, STAGES) or "."
             raise UserError(f'no gate "{stage}"{hint} Gates: {", ".join(STAGES)}')
