@@ -1,8 +1,9 @@
 """Dates as people write them in twenty locales, with what ISO 8601 writes for them.
 
 Formats and names are CLDR's, as Babel has them: `3 de abr. de 1987`, `1987年4月3日(金)`,
-`Mon, Jan 5 – Thu, Feb 12, 1987`. The locale stands before the date, for `03/04/1987` alone is two dates. A year is in one split only, and so is
-every date in it: a model that answers for the test years has read the date and remembers none.
+`Mon, Jan 5 – Thu, Feb 12, 1987`. The locale stands before the date, for `03/04/1987` alone is two dates. A year is
+in one split only, and so is every date in it: a model that answers for the test years has read the date and
+remembers none.
 """
 
 from __future__ import annotations

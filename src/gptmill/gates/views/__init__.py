@@ -24,6 +24,7 @@ class View(NamedTuple):
 
     tables: Callable[[Path], dict[str, pd.DataFrame]]
     passes: Callable[[Path], list[str]]  # paths relative to the root, with "/"
+    reports: str = "reports/gates"  # the folder of its report
 
 
 def view(stage: str) -> View:
@@ -66,7 +67,8 @@ def view(stage: str) -> View:
         case "pairs":
             from gptmill.gates.views import pairs
 
-            return View(pairs.tables, pairs.passes)
+            # Not among the flow's: its page depends on reports/gates, and would pull this gate into the flow.
+            return View(pairs.tables, pairs.passes, "reports/translate/gates")
         case _:
             hint = nearest(stage, STAGES) or "."
             raise UserError(f'no gate "{stage}"{hint} Gates: {", ".join(STAGES)}')
