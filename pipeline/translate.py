@@ -1,4 +1,4 @@
-"""translate SYSTEM: pairs → an encoder–decoder, models/translate/SYSTEM, and its scores, reports/translate/SYSTEM."""
+"""translate SYSTEM: pairs → an encoder–decoder, models/translate/SYSTEM, and its curve, reports/translate/SYSTEM."""
 
 from __future__ import annotations
 
@@ -6,25 +6,21 @@ import shutil
 import sys
 from pathlib import Path
 
-from gptmill.errors import UserError, nearest, run
-from gptmill.outs import new_outs, read_json
+from gptmill.errors import run
+from gptmill.outs import new_outs
 from gptmill.params import load, load_seed
-from gptmill.params.translate import Systems, Translate
+from gptmill.params.translate import Translate, system_named
 from gptmill.threads import share_cores
 
 
 def main() -> None:
     params, seed = load("translate", Translate), load_seed()
-    system = sys.argv[1] if len(sys.argv) == 2 else ""
-    if system not in Systems.model_fields:
-        raise UserError(
-            f'no system "{system}"{nearest(system, Systems.model_fields)} Systems: {", ".join(Systems.model_fields)}'
-        )
+    system = system_named(sys.argv[1:])
 
     share_cores()
     from gptmill.tracking.observer import tracked_run
     from gptmill.translation.inputs import lineage_inputs
-    from gptmill.translation.run import translate_system
+    from gptmill.translation.training import train_system
 
     stage = f"translate@{system}"
     inputs = lineage_inputs(stage)
@@ -33,7 +29,7 @@ def main() -> None:
         tracked_run(stage, inputs) as observer,
         new_outs(f"models/translate/{system}", f"reports/translate/{system}") as (model, reports),
     ):
-        translate_system(
+        train_system(
             system,
             params,
             seed,
@@ -44,9 +40,6 @@ def main() -> None:
             observe=observer.log_metrics,
         )
     shutil.rmtree(resume, ignore_errors=True)
-    metrics = read_json(f"reports/translate/{system}/metrics.json")
-    for name, found in metrics["scores"].items():
-        print(f"{system}  {name} {found['score']:.4g} [{found['low']:.4g}, {found['high']:.4g}]")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 from tiny_translation import SYSTEMS
 
+from gptmill.code import modules
 from gptmill.errors import UserError
 from gptmill.fingerprint import dvc_md5
 from gptmill.params.translate import Systems, Translate
@@ -51,8 +52,16 @@ def test_every_parameter_is_a_parameter_of_a_stage() -> None:
     found = {key for stage in stages("lineage/dvc.yaml").values() for key in stage.get("params", [])}
     expected = {f"translate.{name}" for name in Translate.model_fields if name != "systems"}
     assert found == {"seed", "translate.systems.${item.system}", *expected}
-    matrix = stages("lineage/dvc.yaml")["translate"]["matrix"]["system"]
-    assert tuple(matrix) == tuple(Systems.model_fields) == SYSTEMS
+    for name in ("translate", "score"):
+        matrix = stages("lineage/dvc.yaml")[name]["matrix"]["system"]
+        assert tuple(matrix) == tuple(Systems.model_fields) == SYSTEMS
+
+
+def test_a_change_of_the_evaluation_trains_nothing() -> None:
+    trains = modules("pipeline.translate", ROOT)
+    assert "src/gptmill/translation/training.py" in trains
+    assert not [path for path in trains if "evaluat" in path or "/scores" in path or "search" in path]
+    assert "translate.evaluate" not in stages("lineage/dvc.yaml")["translate"]["params"]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def test_the_page_has_the_figures(trained: Path) -> None:
     assert text == lineage_page(gather(trained, list(SYSTEMS)))
     ET.fromstring(text.split("\n", 1)[1])  # well-formed
     assert "http" not in text.replace("http://www.w3.org", "")
-    metrics = read_json(trained / "reports/translate/transformer/metrics.json")
+    metrics = read_json(trained / "reports/score/transformer/metrics.json")
     assert f"{metrics['parameters']:,}" in text
     assert f"{metrics['val_loss']:.4f}" in text
     # Two maps each of the two systems that look, in the same places.
@@ -43,9 +43,9 @@ def test_a_report_is_missing(tmp_path: Path) -> None:
 
 
 def test_systems_judged_on_other_pairs(trained: Path, tmp_path: Path) -> None:
-    for name in ("models", "reports"):
+    for name in ("data", "reports"):
         shutil.copytree(trained / name, tmp_path / name)
-    path = tmp_path / "models/translate/rnnsearch/predictions.parquet"
+    path = tmp_path / "data/translations/rnnsearch/predictions.parquet"
     pq.write_table(pq.read_table(path).slice(1), path)
     with pytest.raises(UserError, match="rnnsearch was judged on other pairs than seq2seq"):
         gather(tmp_path, list(SYSTEMS))

@@ -65,13 +65,13 @@ def test_the_loss_does_not_depend_on_the_batches(trained: Path) -> None:
     pairs = load_pairs(trained / "data/pairs", tokenizer, "validation")
     one, many = (mean_loss(model, pairs, tokenizer.eos_id, size) for size in (1, 7))
     assert one == pytest.approx(many, rel=1e-5)
-    stored = read_json(trained / "reports/translate/rnnsearch/metrics.json")["val_loss"]
+    stored = read_json(trained / "reports/score/rnnsearch/metrics.json")["val_loss"]
     assert one == pytest.approx(stored, rel=1e-5)
 
 
 def test_alignments_are_those_of_the_same_pairs(trained: Path) -> None:
     found = {
-        system: read_json(trained / f"reports/translate/{system}/alignments.json")
+        system: read_json(trained / f"reports/score/{system}/alignments.json")
         for system in ("seq2seq", "rnnsearch", "transformer")
     }
     assert found["seq2seq"] == []

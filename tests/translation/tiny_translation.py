@@ -10,7 +10,7 @@ from typing import Any
 from gptmill.params import check, read_yaml
 from gptmill.params.translate import Translate
 from gptmill.translation.prepare import prepare
-from gptmill.translation.run import translate_system
+from gptmill.translation.training import train_system
 
 ROOT = Path(__file__).parents[2]
 SYSTEMS = ("seq2seq", "rnnsearch", "transformer")
@@ -44,7 +44,7 @@ def make_pairs(folder: Path) -> Path:
 def run(
     system: str, pairs: Path, out: Path, params: Translate | None = None, wait: float = 0.0
 ) -> dict[str, bytes]:
-    """Train and judge a system in this process; its outs."""
+    """Train a system in this process; its outs."""
     import time
 
     def observe(metrics: dict[str, float], step: int) -> None:
@@ -54,7 +54,7 @@ def run(
 
     for name in ("model", "reports"):
         (out / name).mkdir(parents=True, exist_ok=True)
-    translate_system(
+    train_system(
         system,
         params or tiny(),
         3,

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from gptmill.errors import UserError, nearest
 from gptmill.params import Fraction, NonEmpty, PositiveInt, Section
 
 Rate = Annotated[float, Field(gt=0.0)]
@@ -160,6 +161,18 @@ class TranslationEvaluation(Section):
         if len(set(self.metrics)) < len(self.metrics):
             raise ValueError(f"metrics = {self.metrics} names one twice")
         return self
+
+
+def system_named(arguments: list[str]) -> str:
+    """The system that a stage's command line names.
+
+    Raises:
+        UserError: when it names none, or one that there isn't.
+    """
+    name, systems = " ".join(arguments), list(Systems.model_fields)
+    if name not in systems:
+        raise UserError(f'no system "{name}"{nearest(name, systems)} Systems: {", ".join(systems)}')
+    return name
 
 
 class Translate(Section):

@@ -13,12 +13,14 @@ import torch
 
 from gptmill.models.encoder_decoder import PAD, EncoderDecoder
 from gptmill.models.search import beam_search, greedy
+from gptmill.models.systems import load_system
 from gptmill.outs import write_json
 from gptmill.params.translate import TranslationEvaluation
 from gptmill.tokens.tokenizer import Tokenizer
-from gptmill.translation.batches import NO_LOSS, Pair, collate, fill
+from gptmill.training.lightning import root_device
+from gptmill.translation.batches import NO_LOSS, Pair, collate, fill, load_pairs
+from gptmill.translation.loss import token_loss
 from gptmill.translation.scores import by_length, score
-from gptmill.translation.training import token_loss
 
 PREDICTIONS = pa.schema(
     [(name, pa.string()) for name in ("id", "source", "target", "predicted")] + [("tokens", pa.int32())]
@@ -82,20 +84,18 @@ def mean_loss(model: EncoderDecoder, pairs: Sequence[Pair], eos_id: int, batch_s
 
 
 def evaluate(
-    model: EncoderDecoder,
-    tokenizer: Tokenizer,
-    validation: Sequence[Pair],
-    test: Sequence[Pair],
     params: TranslationEvaluation,
-    known: dict[str, Any],
-    model_out: Path,
+    pairs: Path,
+    model_folder: Path,
+    accelerator: str,
+    *,
+    translations_out: Path,
     reports_out: Path,
-) -> dict[str, Any]:
-    """Write predictions (`model_out`) and metrics, scores by length and alignments (`reports_out`); the metrics.
-
-    Args:
-        known: what metrics.json is to hold besides.
-    """
+) -> None:
+    """Translate the test split (`translations_out`); write scores, scores by length and alignments (`reports_out`)."""
+    tokenizer = Tokenizer.load(pairs / "tokenizer.model")
+    validation, test = (load_pairs(pairs, tokenizer, split) for split in ("validation", "test"))
+    model = load_system(model_folder).to(root_device(accelerator))
     found = translate(
         model,
         tokenizer,
@@ -110,24 +110,21 @@ def evaluate(
         {"id": pair.id, "source": pair.source, "target": pair.target, "predicted": text, "tokens": n}
         for pair, text, n in zip(test, found, lengths, strict=True)
     ]
-    pq.write_table(
-        pa.Table.from_pylist(rows, PREDICTIONS), model_out / "predictions.parquet", compression="zstd"
+    table = pa.Table.from_pylist(rows, PREDICTIONS)
+    pq.write_table(table, translations_out / "predictions.parquet", compression="zstd")
+    write_json(
+        reports_out / "metrics.json",
+        {
+            "pairs": len(test),
+            "parameters": sum(weights.numel() for weights in model.parameters()),
+            "val_loss": mean_loss(model, validation, tokenizer.eos_id, params.batch_size),
+            "primary": params.metrics[0],
+            "scores": score(params.metrics, found, truth, params.resamples),
+        },
     )
-    metrics = {
-        **known,
-        "parameters": sum(weights.numel() for weights in model.parameters()),
-        "test_pairs": len(test),
-        "val_loss": mean_loss(model, validation, tokenizer.eos_id, params.batch_size),
-        "primary": params.metrics[0],
-        "scores": score(params.metrics, found, truth, params.resamples),
-    }
-    write_json(reports_out / "metrics.json", metrics)
-    write_rows(
-        by_length(params.metrics[0], lengths, params.length_bins, found, truth, params.resamples),
-        reports_out / "by_length.csv",
-    )
+    binned = by_length(params.metrics[0], lengths, params.length_bins, found, truth, params.resamples)
+    write_rows(binned, reports_out / "by_length.csv")
     write_json(reports_out / "alignments.json", alignments(model, tokenizer, test, found, params.heat_maps))
-    return metrics
 
 
 @torch.inference_mode()

@@ -20,8 +20,8 @@ class SystemFacts:
     """One system: its reports, and its predictions by pair."""
 
     name: str
-    metrics: dict[str, Any]
-    config: dict[str, Any]
+    metrics: dict[str, Any]  # of its scores
+    training: dict[str, Any]  # of its training
     curve: list[tuple[float, float]]  # step, train_loss
     by_length: list[dict[str, Any]]
     alignments: list[dict[str, Any]]
@@ -60,19 +60,21 @@ def gained(before: SystemFacts, after: SystemFacts) -> Comparison:
 
 
 def _system(root: Path, name: str) -> SystemFacts:
-    reports, model = root / "reports/translate" / name, root / "models/translate" / name
-    curve = _rows(reports / "train.csv")
+    training, reports = root / "reports/translate" / name, root / "reports/score" / name
+    curve = _rows(training / "train.csv")
     by_length = _rows(reports / "by_length.csv")
     return SystemFacts(
         name=name,
         metrics=read_json(_existing(reports / "metrics.json")),
-        config=read_json(_existing(model / "config.json")),
+        training=read_json(_existing(training / "metrics.json")),
         curve=[(float(row["step"]), float(row["train_loss"])) for row in curve],
         by_length=[
             {key: text if key == "tokens" else float(text) for key, text in row.items()} for row in by_length
         ],
         alignments=read_json(_existing(reports / "alignments.json")),
-        predictions=pq.read_table(_existing(model / "predictions.parquet")).to_pylist(),
+        predictions=pq.read_table(
+            _existing(root / "data/translations" / name / "predictions.parquet")
+        ).to_pylist(),
     )
 
 

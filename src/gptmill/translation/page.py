@@ -42,8 +42,8 @@ def lineage_page(systems: Sequence[SystemFacts]) -> str:
     first = systems[0]
     metric = first.metrics["primary"]
     lead = (
-        f"{', '.join(fact.name for fact in systems)}: trained on the same {number(first.metrics['train_pairs'])} "
-        f"pairs, judged on the same {number(first.metrics['test_pairs'])} ({metric})."
+        f"{', '.join(fact.name for fact in systems)}: trained on the same {number(first.training['pairs'])} "
+        f"pairs, judged on the same {number(first.metrics['pairs'])} ({metric})."
     )
     return page(
         "From a fixed vector to attention alone",
@@ -91,7 +91,7 @@ def _scores(systems: Sequence[SystemFacts], metric: str) -> Markup:
             "{:.2f} [{:.2f}, {:.2f}]".format(*(_times(name) * found[key] for key in KEYS))
             for name, found in fact.metrics["scores"].items()
         ]
-        rows.append([fact.name, number(fact.metrics["parameters"]), number(fact.metrics["steps"]), *scores])
+        rows.append([fact.name, number(fact.metrics["parameters"]), number(fact.training["steps"]), *scores])
     names = [_metric(name) for name in systems[0].metrics["scores"]]
     measured = [Measured(fact.name, *(_times(metric) * fact.score[key] for key in KEYS)) for fact in systems]
     parts = [
@@ -223,9 +223,9 @@ def _training(systems: Sequence[SystemFacts]) -> Markup:
         [
             fact.name,
             number(fact.metrics["parameters"]),
-            number(fact.metrics["steps"]),
-            f"{fact.metrics['epochs']:g}",
-            f"{fact.metrics['train_loss']:.4f}",
+            number(fact.training["steps"]),
+            f"{fact.training['epochs']:g}",
+            f"{fact.training['train_loss']:.4f}",
             f"{fact.metrics['val_loss']:.4f}",
         ]
         for fact in systems

@@ -7,26 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gptmill.errors import UserError
 from gptmill.evaluation.statistics import interval, mean
 
 Metric = str  # exact, bleu, chrf
-BLEU_ORDER = 4
-
-
-def check_metrics(metrics: Sequence[Metric]) -> None:
-    """Is what the metrics need installed?
-
-    Raises:
-        UserError: when it is not.
-    """
-    if {"bleu", "chrf"} & set(metrics):
-        try:
-            import sacrebleu  # noqa: F401
-        except ImportError:
-            raise UserError(
-                "translate.evaluate.metrics: bleu and chrf need sacrebleu: `pip install gptmill[translation]`"
-            ) from None
 
 
 def score(

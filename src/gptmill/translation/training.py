@@ -9,20 +9,77 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from torch import Tensor
 
 from gptmill.errors import UserError
 from gptmill.models.encoder_decoder import EncoderDecoder
-from gptmill.models.systems import make_system
-from gptmill.params.translate import Recipe, TranslationTraining
+from gptmill.models.systems import make_system, save_system
+from gptmill.outs import write_json
+from gptmill.params.translate import Recipe, Translate, TranslationTraining
+from gptmill.tokens.tokenizer import Tokenizer
 from gptmill.training.checkpoints import prune
-from gptmill.training.lightning import device_key, make_trainer, root_device
+from gptmill.training.curves import write_curve
+from gptmill.training.lightning import device_key, make_trainer
 from gptmill.training.resume import Resume
-from gptmill.translation.batches import NO_LOSS, Batches, Pair
+from gptmill.translation.batches import Batches, Pair, load_pairs
+from gptmill.translation.loss import token_loss
+from gptmill.translation.metrics import check_metrics
 
 Observe = Callable[[dict[str, float], int], None]
+
+
+def train_system(
+    system: str,
+    params: Translate,
+    seed: int,
+    pairs: Path,
+    *,
+    model_out: Path,
+    reports_out: Path,
+    resume: Path,
+    observe: Observe,
+) -> None:
+    """Train one system on the folder `pairs`; write the model (`model_out`), figures and curve (`reports_out`).
+
+    Args:
+        resume: folder for the state of an unfinished run with the same fingerprint; the caller removes it once
+            the outs are in place. Its siblings, left by runs that were given up, are pruned.
+        observe: told metrics by name and step, the processor's seconds among them, which no out may hold; must
+            not raise.
+
+    Raises:
+        UserError: when a metric's package is missing, the loss is no longer finite, or no checkpoint can be written.
+    """
+    check_metrics(params.evaluate.metrics)  # before an hour of training, not after it
+    prune(resume.parent, keep=resume)
+    recipe: Recipe = getattr(params.systems, system)
+    tokenizer = Tokenizer.load(pairs / "tokenizer.model")
+    training_pairs = load_pairs(pairs, tokenizer, "train")
+    start = time.process_time()
+    model, curve = train(
+        system,
+        recipe,
+        params.training,
+        training_pairs,
+        seed,
+        vocab_size=tokenizer.vocab_size,
+        eos_id=tokenizer.eos_id,
+        resume=resume,
+        observe=observe,
+    )
+    observe({"processor_seconds": time.process_time() - start}, recipe.max_steps)
+    save_system(system, model, model_out)
+    write_curve(curve, reports_out / "train.csv")
+    epochs = recipe.max_steps * params.training.batch_size / len(training_pairs)
+    metrics = {
+        "parameters": sum(weights.numel() for weights in model.parameters()),
+        "steps": recipe.max_steps,
+        "pairs": len(training_pairs),
+        "epochs": round(epochs, 4),
+        "train_loss": curve[-1]["train_loss"],
+    }
+    write_json(reports_out / "metrics.json", metrics)
 
 
 def train(
@@ -39,14 +96,9 @@ def train(
 ) -> tuple[EncoderDecoder, list[dict[str, float]]]:
     """The trained model, and its curve: step, train_loss (nats a token, the mean since the row before), learning_rate.
 
-    Args:
-        resume: folder for the state of an unfinished run with the same fingerprint; the caller removes it once
-            the outs are in place.
-
     Raises:
         UserError: when the loss stops being finite, or no checkpoint can be written.
     """
-    prune(resume.parent, keep=resume)
     seed_everything(seed, workers=True, verbose=False)
     model = make_system(system, vocab_size=vocab_size, **sizes(recipe))
     module = Translation(model, recipe, training, pairs, eos_id, seed)
@@ -68,8 +120,7 @@ def train(
     if checkpoint := saving.checkpoint:
         print(f"{system}: going on from {checkpoint}")
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
-    # Lightning leaves the model on the CPU; translating wants it back where it was trained.
-    return model.to(root_device(training.accelerator)).eval(), recording.rows
+    return model, recording.rows
 
 
 def sizes(recipe: Recipe) -> dict[str, Any]:
@@ -128,16 +179,6 @@ class Translation(LightningModule):
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(self.recipe, step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def token_loss(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy in nats over the labels `(B, T)` that are tokens.
-
-    With smoothing, that share of each label is spread evenly over the vocabulary (Vaswani et al., section 5.4).
-    """
-    return F.cross_entropy(
-        logits.flatten(0, 1), labels.flatten(), ignore_index=NO_LOSS, label_smoothing=label_smoothing
-    )
 
 
 class Recording(Callback):
