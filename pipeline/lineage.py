@@ -1,4 +1,4 @@
-"""lineage: the three systems beside each other, from the fixed vector to attention alone: reports/lineage.html."""
+"""lineage: the systems beside each other, from a fixed vector to GPT: reports/lineage.html."""
 
 from __future__ import annotations
 

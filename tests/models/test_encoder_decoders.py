@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gptmill.errors import UserError
 from gptmill.models.encoder_decoder import PAD, EncoderDecoder
+from gptmill.models.prompted_gpt import PromptedGPT, PromptedGPTConfig
 from gptmill.models.rnnsearch import RNNSearch, RNNSearchConfig
 from gptmill.models.search import beam_search, greedy
 from gptmill.models.seq2seq import Seq2Seq, Seq2SeqConfig
@@ -26,6 +27,7 @@ def make(name: str) -> EncoderDecoder:
         "seq2seq-gru": lambda: Seq2Seq(Seq2SeqConfig(V, 2, 16, cell="gru")),
         "rnnsearch": lambda: RNNSearch(RNNSearchConfig(V, 16)),
         "transformer": lambda: Transformer(TransformerConfig(**SIZES)),
+        "gpt": lambda: PromptedGPT(PromptedGPTConfig(V, 32, 2, 2, 16)),
         "transformer-learned": lambda: Transformer(TransformerConfig(**SIZES, positions="learned")),
     }
     model = models[name]().eval()
@@ -34,7 +36,7 @@ def make(name: str) -> EncoderDecoder:
     return model
 
 
-ALL = ("seq2seq", "seq2seq-gru", "rnnsearch", "transformer", "transformer-learned")
+ALL = ("seq2seq", "seq2seq-gru", "rnnsearch", "transformer", "transformer-learned", "gpt")
 each = pytest.mark.parametrize("name", ALL)
 
 
@@ -81,7 +83,7 @@ def test_a_token_does_not_see_those_after_it(name: str) -> None:
     assert not torch.allclose(before[:, 4], after[:, 4])
 
 
-@pytest.mark.parametrize("name", ["rnnsearch", "transformer"])
+@pytest.mark.parametrize("name", ["rnnsearch", "transformer", "gpt"])
 def test_alignment_is_over_the_source(name: str) -> None:
     model, source, target = make(name), sources(), targets()
     weights = model.align(source, target)
@@ -162,6 +164,18 @@ def test_transformer_equals_torch() -> None:
         x, y, tgt_mask=causal, src_key_padding_mask=hidden, memory_key_padding_mask=hidden, tgt_is_causal=True
     )
     torch.testing.assert_close(model(source, target), out @ model.embed.weight.T)
+
+
+def test_a_prompted_gpt_is_the_projects_gpt_on_one_text() -> None:
+    model, source, target = make("gpt"), sources(), targets()
+    assert isinstance(model, PromptedGPT)
+    for row, length in enumerate((7, 5, 2, 1)):
+        text = torch.cat((source[row : row + 1, :length], target[row : row + 1]), dim=1)
+        torch.testing.assert_close(model(source, target)[row], model.gpt(text)[0, length:])
+    with pytest.raises(
+        UserError, match="source and target have 34 tokens together, more than block_size = 32"
+    ):
+        model(torch.full((1, 28), 5), target[:1])
 
 
 def test_learned_positions_end_and_sinusoids_do_not() -> None:

@@ -31,7 +31,7 @@ def test_the_page_has_the_figures(trained: Path) -> None:
 
 
 def test_an_untrained_step_buys_nothing(trained: Path) -> None:
-    before, after, _ = gather(trained, list(SYSTEMS))
+    before, after, *_ = gather(trained, list(SYSTEMS))
     found = gained(before, after)
     assert found.low <= found.difference <= found.high
     assert found.difference == pytest.approx(after.right.mean() - before.right.mean())

@@ -13,7 +13,7 @@ from gptmill.translation.prepare import prepare
 from gptmill.translation.training import train_system
 
 ROOT = Path(__file__).parents[2]
-SYSTEMS = ("seq2seq", "rnnsearch", "transformer")
+SYSTEMS = ("seq2seq", "rnnsearch", "transformer", "gpt")
 STEPS = 30
 
 
@@ -29,6 +29,7 @@ def tiny(**changes: Any) -> Translate:
     for system in SYSTEMS:
         raw["systems"][system] |= common
     raw["systems"]["transformer"] |= {"n_ff": 32, "n_head": 2}
+    raw["systems"]["gpt"] |= {"n_layer": 2, "n_head": 2}
     for section, values in changes.items():
         raw[section] |= values
     return check(Translate, raw, "tiny")

@@ -1,4 +1,4 @@
-"""The encoder–decoders by name: make one, write it, read it."""
+"""The translation systems by name: make one, write it, read it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from gptmill.errors import UserError, nearest
 from gptmill.models import save_weights
 from gptmill.models.encoder_decoder import EncoderDecoder
+from gptmill.models.prompted_gpt import PromptedGPT, PromptedGPTConfig
 from gptmill.models.rnnsearch import RNNSearch, RNNSearchConfig
 from gptmill.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from gptmill.models.transformer import Transformer, TransformerConfig
@@ -20,6 +21,7 @@ SYSTEMS: dict[str, tuple[Any, Any]] = {
     "seq2seq": (Seq2SeqConfig, Seq2Seq),
     "rnnsearch": (RNNSearchConfig, RNNSearch),
     "transformer": (TransformerConfig, Transformer),
+    "gpt": (PromptedGPTConfig, PromptedGPT),
 }
 
 

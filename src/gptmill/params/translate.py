@@ -1,8 +1,8 @@
-"""`translate`: parallel text, its shared vocabulary, the three systems, how they are trained and judged."""
+"""`translate`: parallel text, its shared vocabulary, the systems, how they are trained and judged."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -109,6 +109,13 @@ class RNNSearchSystem(Recipe):
     n_embd: PositiveInt
 
 
+def heads_share_the_width(section: Any) -> Any:
+    """A check of a section with n_embd and n_head."""
+    if section.n_embd % section.n_head:
+        raise ValueError(f"n_embd = {section.n_embd} is not divisible by n_head = {section.n_head}")
+    return section
+
+
 class TransformerSystem(Recipe):
     n_layer: PositiveInt
     n_head: PositiveInt
@@ -116,17 +123,25 @@ class TransformerSystem(Recipe):
     n_ff: PositiveInt
     positions: Literal["sinusoidal", "learned"] = "sinusoidal"
 
-    @model_validator(mode="after")
-    def heads_share_the_width(self) -> TransformerSystem:
-        if self.n_embd % self.n_head:
-            raise ValueError(f"n_embd = {self.n_embd} is not divisible by n_head = {self.n_head}")
-        return self
+    _heads = model_validator(mode="after")(heads_share_the_width)
+
+
+class GPTSystem(Recipe):
+    """`block_size` is for source, end and target together, translations longer than any reference included."""
+
+    block_size: PositiveInt
+    n_layer: PositiveInt
+    n_head: PositiveInt
+    n_embd: PositiveInt
+
+    _heads = model_validator(mode="after")(heads_share_the_width)
 
 
 class Systems(Section):
     seq2seq: Seq2SeqSystem
     rnnsearch: RNNSearchSystem
     transformer: TransformerSystem
+    gpt: GPTSystem
 
 
 class TranslationTraining(Section):

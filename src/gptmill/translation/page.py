@@ -1,4 +1,4 @@
-"""reports/lineage.html: what each step from a fixed vector to attention alone bought, in figures made here."""
+"""reports/lineage.html: what each step from a fixed vector to GPT bought, in figures made here."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from gptmill.shown import number
 from gptmill.translation.drawings import Point, by_length, heat_map
 from gptmill.translation.facts import SystemFacts, gained
 
-COLOURS = {"seq2seq": "lost", "rnnsearch": "edited", "transformer": "kept"}
+COLOURS = {"seq2seq": "lost", "rnnsearch": "edited", "transformer": "kept", "gpt": "other"}
 PAPERS = {
     "seq2seq": ("Sutskever, Vinyals & Le 2014", "arXiv:1409.3215"),
     "rnnsearch": ("Bahdanau, Cho & Bengio 2014", "arXiv:1409.0473"),
     "transformer": ("Vaswani et al. 2017", "arXiv:1706.03762"),
+    "gpt": ("Radford et al. 2018", "Improving Language Understanding by Generative Pre-Training"),
 }
 STORY = {
     "seq2seq": (
@@ -30,6 +31,11 @@ STORY = {
     "transformer": (
         "Attention alone. Without recurrence all places of a sequence are computed at once, and each layer looks "
         "again: source at source, target at what is written so far, target at source."
+    ),
+    "gpt": (
+        "Half of the Transformer: its decoder, without a source of its own to look at. Source and target are one text, "
+        "and attention over what is there so far does what cross attention did. Since it needs no pairs, it can be "
+        "trained on any text."
     ),
 }
 SHARE = {"exact": 100.0}  # shares are shown in percent, as sacrebleu shows its own
@@ -46,7 +52,7 @@ def lineage_page(systems: Sequence[SystemFacts]) -> str:
         f"pairs, judged on the same {number(first.metrics['pairs'])} ({metric})."
     )
     return page(
-        "From a fixed vector to attention alone",
+        "From a fixed vector to GPT",
         lead,
         [
             ("The story", _story(systems)),
@@ -70,13 +76,10 @@ def _story(systems: Sequence[SystemFacts]) -> Markup:
     for fact in systems:
         paper, where = PAPERS[fact.name]
         parts.append(Markup(f"<h3>{escape(fact.name)}</h3>"))
-        parts.append(paragraph(STORY[fact.name], f" ({paper}, {where}.)"))
-    parts.append(Markup("<h3>and GPT</h3>"))
+        parts.append(paragraph(STORY[fact.name], f" ({paper}, {where})."))
     parts.append(
         paragraph(
-            "GPT (Radford et al. 2018) keeps the right half of the Transformer: the decoder, without a source to look "
-            "at, trained on plain text to say what comes next. Source and target become one text, and attention over "
-            "what is written so far does what cross attention did. That model is this project's main flow: ",
+            "What such a model, trained on plain text alone, is worth is this project's main flow: ",
             Markup('<a href="index.html">its figures</a>'),
             ".",
         )
@@ -188,8 +191,8 @@ def _looks(systems: Sequence[SystemFacts]) -> Markup:
     parts = [
         paragraph(
             "Which source tokens the model reads while it writes the token at the left: for rnnsearch the weights of "
-            "its attention, for the Transformer the mean over the heads of the last layer but one. ␣ is a space, ⏎ the "
-            "end. The sources are spread over the lengths, not chosen."
+            "its attention, for the others the mean over the heads of the last layer but one, for GPT of what falls "
+            "on the source. ␣ is a space, ⏎ the end. The sources are spread over the lengths, not chosen."
         )
     ]
     for fact in looking:
