@@ -20,17 +20,18 @@ def main() -> None:
     from gptmill.tracking.observer import tracked_run
     from gptmill.translation.evaluate import evaluate
     from gptmill.translation.inputs import lineage_inputs
+    from gptmill.translation.threads import threads
 
     stage = f"score@{system}"
     with (
         tracked_run(stage, lineage_inputs(stage)),
+        threads(params.evaluate.threads),
         new_outs(f"data/translations/{system}", f"reports/score/{system}") as (translations, reports),
     ):
         evaluate(
             params.evaluate,
             Path("data/pairs"),
             Path("models/translate") / system,
-            params.training.accelerator,
             translations_out=translations,
             reports_out=reports,
         )

@@ -31,7 +31,6 @@ def trained(pairs: Path) -> Path:
             tiny().evaluate,
             pairs,
             root / "models/translate" / system,
-            "cpu",
             translations_out=root / "data/translations" / system,
             reports_out=root / "reports/score" / system,
         )

@@ -60,7 +60,7 @@ def test_every_parameter_is_a_parameter_of_a_stage() -> None:
 def test_a_change_of_the_evaluation_trains_nothing() -> None:
     trains = modules("pipeline.translate", ROOT)
     assert "src/gptmill/translation/training.py" in trains
-    assert not [path for path in trains if "evaluat" in path or "/scores" in path or "search" in path]
+    assert not [path for path in trains if "evaluat" in path or "/scores" in path or "/search" in path]
     assert "translate.evaluate" not in stages("lineage/dvc.yaml")["translate"]["params"]
 
 

@@ -152,6 +152,7 @@ class TranslationTraining(Section):
     log_every: PositiveInt
     checkpoint_every: PositiveInt | None = None
     checkpoint_minutes: Rate | None = 5.0
+    threads: PositiveInt | None = None  # of a CPU
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
     precision: Literal["auto", "fp32", "bf16"]
 
@@ -167,6 +168,8 @@ class TranslationEvaluation(Section):
         list[PositiveInt], Field(min_length=1)
     ]  # source tokens at which the next bin begins
     resamples: Annotated[int, Field(ge=100)]
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    threads: PositiveInt | None = None  # of a CPU
     heat_maps: Annotated[int, Field(ge=0, le=20)]
 
     @model_validator(mode="after")

@@ -87,7 +87,6 @@ def evaluate(
     params: TranslationEvaluation,
     pairs: Path,
     model_folder: Path,
-    accelerator: str,
     *,
     translations_out: Path,
     reports_out: Path,
@@ -95,7 +94,7 @@ def evaluate(
     """Translate the test split (`translations_out`); write scores, scores by length and alignments (`reports_out`)."""
     tokenizer = Tokenizer.load(pairs / "tokenizer.model")
     validation, test = (load_pairs(pairs, tokenizer, split) for split in ("validation", "test"))
-    model = load_system(model_folder).to(root_device(accelerator))
+    model = load_system(model_folder).to(root_device(params.accelerator))
     found = translate(
         model,
         tokenizer,

@@ -25,6 +25,7 @@ from gptmill.training.resume import Resume
 from gptmill.translation.batches import Batches, Pair, load_pairs
 from gptmill.translation.loss import token_loss
 from gptmill.translation.metrics import check_metrics
+from gptmill.translation.threads import threads
 
 Observe = Callable[[dict[str, float], int], None]
 
@@ -57,17 +58,18 @@ def train_system(
     tokenizer = Tokenizer.load(pairs / "tokenizer.model")
     training_pairs = load_pairs(pairs, tokenizer, "train")
     start = time.process_time()
-    model, curve = train(
-        system,
-        recipe,
-        params.training,
-        training_pairs,
-        seed,
-        vocab_size=tokenizer.vocab_size,
-        eos_id=tokenizer.eos_id,
-        resume=resume,
-        observe=observe,
-    )
+    with threads(params.training.threads):
+        model, curve = train(
+            system,
+            recipe,
+            params.training,
+            training_pairs,
+            seed,
+            vocab_size=tokenizer.vocab_size,
+            eos_id=tokenizer.eos_id,
+            resume=resume,
+            observe=observe,
+        )
     observe({"processor_seconds": time.process_time() - start}, recipe.max_steps)
     save_system(system, model, model_out)
     write_curve(curve, reports_out / "train.csv")
