@@ -47,12 +47,14 @@ def test_as_people_write_them() -> None:
     assert _interval(day, end, "yMMMd", "ja") == "1987年4月3日～6月12日"
 
 
-def test_more_than_there_are() -> None:
-    few = Dates(kind="dates", train=600, validation=60, test=10**5, first_year=2000, last_year=2019)
+def test_more_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gptmill.translation.dates.LOCALES", ("ja",))
+    years = {"first_year": 2000, "last_year": 2019}
+    few = Dates(kind="dates", train=60, validation=60, test=4000, interval_fraction=0.0, **years)
     with pytest.raises(
-        UserError, match=r"translate\.pairs\.test = 100000: only \d+ different dates .* 2 years"
+        UserError, match=r"translate\.pairs\.test = 4000: only \d+ different dates .* 2 years"
     ):
-        date_pairs(few.model_copy(update={"interval_fraction": 0.0}), seed=1)
+        date_pairs(few, seed=1)
 
 
 def test_too_few_years_to_set_some_aside() -> None:

@@ -120,4 +120,4 @@ def _weights(block: Any, x: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
     """Who looks where in a block of `gpt1`, `(B, H, T, S + T)`."""
     q = block.attention.qkv(x).unflatten(2, (3, block.attention.n_head, -1))[:, :, 0].transpose(1, 2)
     scores = q @ keys.transpose(2, 3) / math.sqrt(q.shape[3])
-    return scores.masked_fill(~mask, float("-inf")).softmax(dim=3)
+    return scores.masked_fill(~mask, float("-inf")).softmax(dim=3)  # type: ignore[no-any-return]

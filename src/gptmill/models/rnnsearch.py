@@ -7,6 +7,7 @@ One thing differs: torch's GRU, which encodes, applies the reset gate after the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -54,11 +55,11 @@ class RNNSearch(EncoderDecoder):
         The paper draws those from N(0, 0.01²), for a width of 1,000: at a tenth of that, hardly a signal is left.
         """
         width = self.config.n_embd
-        for matrix in (self.gates_s.weight, self.candidate_s.weight, self.encoder.weight_hh_l0):
+        encoder: Any = self.encoder
+        recurrent = (encoder.weight_hh_l0, encoder.weight_hh_l0_reverse)
+        for matrix in (*recurrent, self.gates_s.weight, self.candidate_s.weight):
             for square in matrix.data.split(width):
                 nn.init.orthogonal_(square)
-        for square in self.encoder.weight_hh_l0_reverse.data.split(width):
-            nn.init.orthogonal_(square)
         nn.init.normal_(self.align_s.weight, std=0.001)
         nn.init.normal_(self.align_h.weight, std=0.001)
         nn.init.zeros_(self.align_v.weight)

@@ -41,7 +41,8 @@ def make_system(system: str, **sizes: Any) -> EncoderDecoder:
 def save_system(system: str, model: EncoderDecoder, folder: Path) -> None:
     """Write `model.safetensors` and `config.json`: the same weights give the same bytes."""
     save_weights(model, folder / "model.safetensors")
-    write_json(folder / "config.json", {"system": system, **asdict(model.config)})  # type: ignore[arg-type]
+    config: Any = model.config
+    write_json(folder / "config.json", {"system": system, **asdict(config)})
 
 
 def load_system(folder: Path) -> EncoderDecoder:

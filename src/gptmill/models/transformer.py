@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -45,8 +45,8 @@ class Transformer(EncoderDecoder):
         self.embed = nn.Embedding(config.vocab_size, config.n_embd)
         learned = config.positions == "learned"
         self.positions = nn.Embedding(config.block_size, config.n_embd) if learned else None
-        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.n_layer))
-        self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.n_layer))
+        self.encoder: Any = nn.ModuleList(EncoderLayer(config) for _ in range(config.n_layer))
+        self.decoder: Any = nn.ModuleList(DecoderLayer(config) for _ in range(config.n_layer))
         for name, weights in self.named_parameters():
             if weights.dim() > 1:
                 nn.init.xavier_uniform_(weights)
@@ -87,7 +87,8 @@ class Transformer(EncoderDecoder):
     def align(self, source: Tensor, target: Tensor) -> Tensor:
         """The mean over the heads of the last layer but one, which aligns best (Garg et al. 2019, section 4.2)."""
         state = self.encode(source, source != PAD)
-        x, looks = self._embed(target, start=0), []
+        x = self._embed(target, start=0)
+        looks: list[Tensor] = []
         for i, layer in enumerate(self.decoder):
             seen = state["keys"][:, i], state["values"][:, i], state["mask"][:, None, None]
             x, weights = layer(x, layer.attend.keys_values(x), seen, need_weights=True)

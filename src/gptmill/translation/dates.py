@@ -57,7 +57,7 @@ def date_pairs(params: Dates, seed: int) -> list[Row]:
     return rows
 
 
-def _draw(rng: np.random.Generator, years: np.ndarray, interval_fraction: float) -> tuple[str, str]:  # type: ignore[type-arg]
+def _draw(rng: np.random.Generator, years: np.ndarray, interval_fraction: float) -> tuple[str, str]:
     locale = LOCALES[rng.integers(len(LOCALES))]
     year = int(rng.choice(years))
     first, days = date(year, 1, 1), (date(year, 12, 31) - date(year, 1, 1)).days + 1

@@ -36,7 +36,8 @@ def read_pairs(pairs: Dates | Tsv | Lines | HuggingFacePairs, seed: int) -> tupl
 def _split(pairs: Tsv | Lines | HuggingFacePairs, split: str) -> Iterable[tuple[str, str]]:
     where = f"translate.pairs.{split}"
     if isinstance(pairs, Lines):
-        return _aligned(*getattr(pairs, split), where)
+        source, target = getattr(pairs, split)
+        return _aligned(source, target, where)
     if isinstance(pairs, Tsv):
         return _tabbed(getattr(pairs, split), where)
     return _hub(pairs, getattr(pairs, split), where)

@@ -79,8 +79,8 @@ def by_length(
     places = np.searchsorted(bins, lengths, side="right")
     edges = [0, *bins, None]
     for n in range(len(bins) + 1):
-        chosen = np.flatnonzero(places == n)
-        if not len(chosen):
+        chosen = np.flatnonzero(places == n).tolist()
+        if not chosen:
             continue
         scored = _SCORES[metric]([found[i] for i in chosen], [truth[i] for i in chosen], resamples)
         rows.append(
