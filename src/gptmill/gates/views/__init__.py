@@ -16,7 +16,8 @@ from gptmill.errors import UserError, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-STAGES = ("collect", "clean", "dedupe", "tokenize", "pretrain", "finetune", "evaluate", "pairs")
+STAGES = ("collect", "clean", "dedupe", "tokenize", "pretrain", "finetune", "evaluate")
+APART = ("pairs",)  # of lineage/dvc.yaml
 
 
 class View(NamedTuple):
@@ -70,5 +71,5 @@ def view(stage: str) -> View:
             # Not among the flow's: its page depends on reports/gates, and would pull this gate into the flow.
             return View(pairs.tables, pairs.passes, "reports/translate/gates")
         case _:
-            hint = nearest(stage, STAGES) or "."
-            raise UserError(f'no gate "{stage}"{hint} Gates: {", ".join(STAGES)}')
+            hint = nearest(stage, STAGES + APART) or "."
+            raise UserError(f'no gate "{stage}"{hint} Gates: {", ".join(STAGES + APART)}')
