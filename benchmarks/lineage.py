@@ -3,8 +3,8 @@
     python benchmarks/lineage.py >> benchmarks/results/lineage.md
 
 A step is a forward and a backward pass from ids to the loss, on one thread, by the processor's time, which other
-programs disturb less than the clock's; ours and torch's take turns. The figure is the median of the ratios, the claim that it is
-at most 1.1.
+programs disturb less than the clock's; ours and torch's take turns. The figure is the median of the ratios, the claim
+that it is at most 1.1.
 """
 
 from __future__ import annotations
