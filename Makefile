@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro test lint ui clean
+.PHONY: repro lineage test lint ui clean
 
 repro: $(VENV)/installed  ## the whole flow; what hasn't changed isn't done again
 	dvc repro
 	gptmill publish
 	gptmill promote
 	gptmill report
+
+lineage: $(VENV)/installed  ## translation, from Seq2Seq to the Transformer (docs/lineage.md)
+	dvc repro lineage/dvc.yaml
 
 test: $(VENV)/installed  ## all tests, the end-to-end run included
 	pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25

@@ -12,7 +12,8 @@ import pytest
 from tracked_project import environment
 
 from gptmill.errors import UserError
-from gptmill.fingerprint import locked_inputs
+from gptmill.fingerprint import dvc_md5, locked_inputs
+from gptmill.outs import write_json
 from gptmill.tracking.client import connect, experiment_id, tracking_uri
 from gptmill.tracking.content import describe
 from gptmill.tracking.publish import publish, stale_outs
@@ -33,6 +34,25 @@ def test_a_project_whose_server_was_down_is_published_once(project: Path) -> Non
     assert len(runs) == len(STAGES)
     assert all(is_complete(run) and run.info.status == "FINISHED" for run in runs)
     assert len(client.search_model_versions("name = 'gptmill'")) == 1
+
+
+def test_runs_of_the_lineage_are_published_too(project: Path) -> None:
+    metrics = project / "reports/score/tiny/metrics.json"
+    write_json(metrics, {"scores": {"exact": {"score": 0.5}}})
+    out = {"path": "reports/score/tiny/metrics.json", "hash": "md5", "md5": dvc_md5(metrics)}
+    stage = {"cmd": "python -m pipeline.score tiny", "outs": [out]}
+    # YAML reads JSON.
+    write_json(project / "lineage/dvc.lock", {"schema": "2.0", "stages": {"score@tiny": stage}})
+    assert [(p.stage, p.action) for p in publish(project)][-1] == ("score@tiny", "published")
+    assert publish(project)[-1].action == "present"
+    inputs = locked_inputs("score@tiny", project / "lineage")
+    (run,) = find_runs(connect(tracking_uri(project)), inputs.fingerprint)
+    assert run.data.metrics["scores.exact.score"] == 0.5
+
+    write_json(metrics, {"scores": {"exact": {"score": 0.6}}})
+    assert publish(project)[-1].detail.startswith(
+        "reports/score/tiny/metrics.json is not what dvc.lock records"
+    )
 
 
 def test_a_run_holds_what_the_files_hold(project: Path) -> None:

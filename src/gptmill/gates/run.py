@@ -24,7 +24,7 @@ def gate(stage: str, root: Path = Path()) -> None:
     looked_at = view(stage)
     suite = f"expectations/{stage}.yaml"
     docs = f".gptmill/data_docs/{stage}"
-    report_path, token_path = f"reports/gates/{stage}.json", f"data/gates/{stage}.json"
+    report_path, token_path = f"{looked_at.reports}/{stage}.json", f"data/gates/{stage}.json"
     (root / token_path).unlink(missing_ok=True)  # an older pass says nothing about these outs
 
     entries = read_suite(root / suite, suite)

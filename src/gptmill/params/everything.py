@@ -17,6 +17,7 @@ from gptmill.params.finetune import Finetune
 from gptmill.params.pretrain import Pretrain
 from gptmill.params.register import Register
 from gptmill.params.tokenize import Tokenize
+from gptmill.params.translate import Translate
 
 
 class Params(Section):
@@ -29,6 +30,7 @@ class Params(Section):
     pretrain: Pretrain
     finetune: Finetune
     evaluate: Evaluate
+    translate: Translate
     registering: Register = Field(alias="register")  # `register` is a method of the metaclass
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 TRACKED = ("pretrain", "finetune", "evaluate", "register")
+LINEAGE, TRACKED_THERE = "lineage", ("translate", "score")  # a dvc.lock of its own in that folder
 
 
 @dataclass(frozen=True)
@@ -38,20 +39,20 @@ class Published:
 
 
 def publish(root: Path | None = None, uri: str | None = None) -> list[Published]:
-    """Bring every tracked stage of dvc.lock to the server at `uri` (default: the project's own).
+    """Bring every tracked stage, of lineage/dvc.lock too, to the server at `uri` (default: the project's own).
 
     Raises:
         UserError: when the server can't be reached; what was sent until then stays, and is not sent again.
     """
     root = root or project_root()
     uri = absolute(uri, store_root(root)) if uri else tracking_uri(root)
-    stages = [stage for stage in locked_stages(root) if stage.partition("@")[0] in TRACKED]
+    stages = [(stage, root) for stage in _tracked(root, TRACKED)]
+    stages += [(stage, root / LINEAGE) for stage in _tracked(root / LINEAGE, TRACKED_THERE)]
     if not stages:
         return []
     try:
         client = connect(uri)
-        ordered = sorted(stages, key=lambda stage: TRACKED.index(stage.partition("@")[0]))
-        return [_publish_locked(client, uri, stage, root) for stage in ordered]
+        return [_publish_locked(client, uri, stage, root, home) for stage, home in stages]
     except UserError:
         raise
     except Exception as error:
@@ -82,11 +83,17 @@ def track_register(inputs: Inputs, params: Register, root: Path | None = None) -
         )
 
 
-def _publish_locked(client: MlflowClient, uri: str, stage: str, root: Path) -> Published:
-    """One stage of dvc.lock."""
-    inputs = locked_inputs(stage, root)
+def _tracked(home: Path, names: tuple[str, ...]) -> list[str]:
+    """Stages in the dvc.lock of `home` that have a run, in the order of `names`."""
+    stages = [stage for stage in locked_stages(home) if stage.partition("@")[0] in names]
+    return sorted(stages, key=lambda stage: names.index(stage.partition("@")[0]))
+
+
+def _publish_locked(client: MlflowClient, uri: str, stage: str, root: Path, home: Path) -> Published:
+    """One stage of the dvc.lock in `home`."""
+    inputs = locked_inputs(stage, home)
     print_ = inputs.fingerprint
-    if stale := stale_outs(stage, root):
+    if stale := stale_outs(stage, root, home):
         return Published(
             stage, print_, "skipped", f"{stale} is not what dvc.lock records; run `dvc repro` or `dvc pull`"
         )
@@ -129,9 +136,9 @@ def _remove_torn(client: MlflowClient, fingerprint: str) -> None:
                     raise
 
 
-def stale_outs(stage: str, root: Path) -> str | None:
-    """The first of the stage's outs that a run is made from and that is missing or not as recorded."""
-    for path, md5 in locked_outs(root)[stage].items():
+def stale_outs(stage: str, root: Path, home: Path | None = None) -> str | None:
+    """The first of the stage's outs that a run is made from and that is missing or not as recorded in `home`."""
+    for path, md5 in locked_outs(home or root)[stage].items():
         if path.startswith(("reports/", "models/package")) and dvc_md5(root / path) != md5:
             return path
     return None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STAGES = ("collect", "clean", "dedupe", "tokenize", "pretrain", "finetune", "evaluate")
+APART = ("pairs",)  # of lineage/dvc.yaml
 
 
 class View(NamedTuple):
@@ -24,6 +25,7 @@ class View(NamedTuple):
 
     tables: Callable[[Path], dict[str, pd.DataFrame]]
     passes: Callable[[Path], list[str]]  # paths relative to the root, with "/"
+    reports: str = "reports/gates"  # the folder of its report
 
 
 def view(stage: str) -> View:
@@ -63,6 +65,11 @@ def view(stage: str) -> View:
             from gptmill.gates.views import evaluate
 
             return View(evaluate.tables, evaluate.passes)
+        case "pairs":
+            from gptmill.gates.views import pairs
+
+            # Not among the flow's: its page depends on reports/gates, and would pull this gate into the flow.
+            return View(pairs.tables, pairs.passes, "reports/translate/gates")
         case _:
-            hint = nearest(stage, STAGES) or "."
-            raise UserError(f'no gate "{stage}"{hint} Gates: {", ".join(STAGES)}')
+            hint = nearest(stage, STAGES + APART) or "."
+            raise UserError(f'no gate "{stage}"{hint} Gates: {", ".join(STAGES + APART)}')

@@ -1,0 +1,21 @@
+"""lineage: the systems beside each other, from a fixed vector to GPT: reports/lineage.html."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gptmill.errors import run
+from gptmill.outs import write_text
+from gptmill.params.translate import Systems
+
+
+def main() -> None:
+    from gptmill.translation.facts import gather
+    from gptmill.translation.page import lineage_page
+
+    facts = gather(Path(), list(Systems.model_fields))
+    write_text("reports/lineage.html", lineage_page(facts))
+
+
+if __name__ == "__main__":
+    run(main)
