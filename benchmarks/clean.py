@@ -138,7 +138,8 @@ def write_documents(texts: Sequence[str], folder: Path) -> None:
     fixed = {"source": "benchmark", "licence": "unknown", "origin": "real", "lang": "und", "meta": []}
     rows = {document_id(text): text for text in texts}
     table = [
-        {"id": key, "text": text, "uri": f"line:{i}"} | fixed for i, (key, text) in enumerate(rows.items())
+        {"id": key, "text": text, "uri": f"line:{i}"} | fixed
+        for i, (key, text) in enumerate(sorted(rows.items()))
     ]
     pq.write_table(pa.Table.from_pylist(table, DOCUMENT), folder / "documents.parquet", row_group_size=1024)
 

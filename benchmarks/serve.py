@@ -1,6 +1,6 @@
 """`gptmill serve` under load: latency, tokens a second, errors, and whether answers stay what they are alone.
 
-    MLFLOW_TRACKING_URI=… python -m benchmarks.serve [--model models:/gptmill@champion] --json OUT
+    MLFLOW_TRACKING_URI=… python -m benchmarks.serve [--model models:/gptmill@champion] [--at-once 1] --json OUT
 
 A server process of its own, asked by 1, 8 and 32 clients at once, each with a connection of its own and no
 pause; 32 new tokens a prompt, one prompt a request. The latency is the client's; tokens are those that the
@@ -35,6 +35,7 @@ LOADS = {1: 40, 8: 160, 32: 320}  # clients → requests
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="models:/gptmill@champion")
+    parser.add_argument("--at-once", type=int, default=1, help="the server's option")
     parser.add_argument("--json", type=Path, required=True)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -43,6 +44,7 @@ def main() -> None:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         start = [sys.executable, "-c", "from gptmill.cli import main; main()", "serve", "--port", str(port)]
+        start += ["--at-once", str(args.at_once)]
         server = subprocess.Popen([*start, "--model", args.model, "--log", str(log)])
         try:
             wait(port, server)

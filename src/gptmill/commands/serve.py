@@ -19,7 +19,7 @@ def add_serve(commands: Any) -> None:
     serve.add_argument("--model", default=CHAMPION, help=f"default: {CHAMPION}")
     serve.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine only")
     serve.add_argument("--port", type=int, default=5001, help="default: 5001")
-    serve.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="prompts; default: the cores")
+    serve.add_argument("--at-once", type=int, default=1, help="prompts that run (default: 1)")
     serve.add_argument("--max-prompt-tokens", type=int, default=2048, help="of a prompt (default: 2048)")
     serve.add_argument("--max-new-tokens", type=int, default=512, help="of an answer (default: 512)")
     serve.add_argument("--max-prompts", type=int, default=16, help="in a request (default: 16)")

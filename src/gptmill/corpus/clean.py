@@ -9,7 +9,7 @@ known when all of them were read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,12 @@ from daft.functions import startswith, when
 
 from gptmill.corpus.boilerplate import frequent, part_hashes, without_parts
 from gptmill.corpus.documents import DOCUMENT
-from gptmill.corpus.engine import start_engine, write_sorted
+from gptmill.corpus.engine import start_engine, write_rows, write_sorted
 from gptmill.corpus.gutenberg import strip_boilerplate
 from gptmill.corpus.language import UNKNOWN, identify
 from gptmill.corpus.lines import without_c4_lines
 from gptmill.corpus.measure import measure
+from gptmill.corpus.numbered import order_of
 from gptmill.corpus.pii import NOTHING, Redacted, redact
 from gptmill.corpus.prose import prose
 from gptmill.corpus.rules import reason
@@ -66,8 +67,10 @@ def clean(params: Clean, source: Path, out: Path) -> None:
     _stage(_visited(daft.read_parquet(str(documents_file)), params), staged)
 
     kept = out / "documents.parquet"
-    write_sorted(_staged(staged, lambda reason: reason.is_null()), kept, CLEANED, ["id"])
-    write_sorted(_staged(staged, lambda reason: reason.is_valid()), out / "dropped.parquet", DROPPED, ["id"])
+    # Daft keeps the order of what collect has sorted; on Ray it need not.
+    write = write_rows if order_of(staged)[0] else partial(write_sorted, by=["id"])
+    write(_staged(staged, lambda reason: reason.is_null()), kept, CLEANED)
+    write(_staged(staged, lambda reason: reason.is_valid()), out / "dropped.parquet", DROPPED)
     write_json(out / "pii.json", _replaced(kept))
     staged.unlink()
 

@@ -111,7 +111,7 @@ def sorted_by_id(source: Path, scratch: Path) -> tuple[Path, int]:
     Raises:
         UserError: when two documents have one id.
     """
-    ascending, repeated = _order(source)
+    ascending, repeated = order_of(source)
     if not ascending:
         from gptmill.corpus.engine import write_sorted
 
@@ -119,7 +119,7 @@ def sorted_by_id(source: Path, scratch: Path) -> tuple[Path, int]:
         with pq.ParquetFile(source) as file:
             write_sorted(file.iter_batches(ROWS, use_threads=False), copy, file.schema_arrow, by=["id"])
         source = copy
-        _, repeated = _order(source)
+        _, repeated = order_of(source)
     if repeated:
         raise UserError(
             f"dedupe: the id {repeated[0]} stands in more than one row of the cleaned documents "
@@ -128,7 +128,7 @@ def sorted_by_id(source: Path, scratch: Path) -> tuple[Path, int]:
     return source, pq.read_metadata(source).num_rows
 
 
-def _order(source: Path) -> tuple[bool, list[str]]:
+def order_of(source: Path) -> tuple[bool, list[str]]:
     """Do the ids ascend, and those that stand again in the next row."""
     repeated: list[str] = []
     last = pa.array([], pa.string())
