@@ -23,7 +23,7 @@ def tiny(**changes: Any) -> Translate:
     raw["pairs"] = {"kind": "dates", "train": 300, "validation": 20, "test": 30}
     raw["vocabulary"] |= {"vocab_size": 420}
     raw["training"] |= {"batch_size": 8, "log_every": 7, "checkpoint_every": 10, "accelerator": "cpu"}
-    raw["evaluate"] |= {"beams": 2, "resamples": 100, "heat_maps": 2}
+    raw["evaluate"] |= {"beams": 2, "resamples": 100, "heat_maps": 2, "max_new_tokens": 30}
     # Dropout draws random numbers at each step: what a resume must get right.
     common = {"n_embd": 16, "dropout": 0.1, "max_steps": STEPS, "warmup_steps": 5}
     for system in SYSTEMS:

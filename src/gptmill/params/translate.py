@@ -164,6 +164,7 @@ class TranslationEvaluation(Section):
     batch_size: PositiveInt
     beams: PositiveInt  # 1 is greedy
     length_penalty: float
+    max_new_tokens: PositiveInt  # a translation's longest
     length_bins: Annotated[
         list[PositiveInt], Field(min_length=1)
     ]  # source tokens at which the next bin begins

@@ -25,7 +25,6 @@ from gptmill.translation.scores import by_length, score
 PREDICTIONS = pa.schema(
     [(name, pa.string()) for name in ("id", "source", "target", "predicted")] + [("tokens", pa.int32())]
 )
-CUT = 3  # a translation has at most this many times its source's tokens, and a few more
 
 
 def translate(
@@ -34,16 +33,17 @@ def translate(
     sources: Sequence[str],
     *,
     beams: int,
+    max_new_tokens: int,
     length_penalty: float = 1.0,
     batch_size: int = 128,
 ) -> list[str]:
-    """A translation of each source, in their order.
+    """A translation of each source, in their order, cut off after `max_new_tokens`.
 
     Any text can be read: characters outside the vocabulary as their bytes, however many there are. Sources of
     like length are translated together.
 
     Raises:
-        UserError: for a source longer than the learned positions of a Transformer.
+        UserError: for a source that is longer than the positions of a model which has learned them.
     """
     device = next(model.parameters()).device
     ids = [tokenizer.encode(source) or [tokenizer.eos_id] for source in sources]
@@ -52,16 +52,15 @@ def translate(
     for first in range(0, len(order), batch_size):
         places = order[first : first + batch_size]
         source = fill([ids[i] for i in places], PAD).to(device)
-        length = CUT * source.shape[1] + 16
         if beams == 1:
-            rows = greedy(model, source, eos_id=tokenizer.eos_id, max_new_tokens=length)
+            rows = greedy(model, source, eos_id=tokenizer.eos_id, max_new_tokens=max_new_tokens)
         else:
             rows = beam_search(
                 model,
                 source,
                 beams=beams,
                 eos_id=tokenizer.eos_id,
-                max_new_tokens=length,
+                max_new_tokens=max_new_tokens,
                 length_penalty=length_penalty,
             )
         for i, row in zip(places, rows, strict=True):
@@ -100,6 +99,7 @@ def evaluate(
         tokenizer,
         [pair.source for pair in test],
         beams=params.beams,
+        max_new_tokens=params.max_new_tokens,
         length_penalty=params.length_penalty,
         batch_size=params.batch_size,
     )
