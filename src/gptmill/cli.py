@@ -16,6 +16,7 @@ from gptmill.commands.registry import add_registry
 from gptmill.commands.report import add_report
 from gptmill.commands.retrain import add_retrain
 from gptmill.commands.serve import add_serve
+from gptmill.commands.translate import add_translate
 from gptmill.errors import run
 
 
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         add_report,
         add_retrain,
         add_serve,
+        add_translate,
     ):
         add(commands)
     return parser
