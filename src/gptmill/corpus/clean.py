@@ -28,7 +28,7 @@ from gptmill.corpus.gutenberg import strip_boilerplate
 from gptmill.corpus.language import UNKNOWN, identify
 from gptmill.corpus.lines import without_c4_lines
 from gptmill.corpus.measure import measure
-from gptmill.corpus.numbered import order_of
+from gptmill.corpus.numbered import numbered, order_of
 from gptmill.corpus.pii import NOTHING, Redacted, redact
 from gptmill.corpus.prose import prose
 from gptmill.corpus.rules import reason
@@ -64,7 +64,8 @@ def clean(params: Clean, source: Path, out: Path) -> None:
         raise UserError(f"{documents_file} does not exist; run the stage collect first: dvc repro collect")
     start_engine()
     staged = out / "staged.parquet"
-    _stage(_visited(daft.read_parquet(str(documents_file)), params), staged)
+    # Not Daft's own reader, which reads ahead of the workers, all of a file if it can.
+    _stage(_visited(numbered(documents_file, DOCUMENT.names), params), staged)
 
     kept = out / "documents.parquet"
     # Daft keeps the order of what collect has sorted; on Ray it need not.
