@@ -49,11 +49,11 @@ def restored(project: Project, tmp_path: Path) -> Iterator[Project]:
     shutil.rmtree(project.root / "reports")
     shutil.copytree(tmp_path / "reports", project.root / "reports")
     done = project.run("dvc", "checkout", "-q")
-    assert json.loads(project.run("dvc", "status", "--json").stdout) == {}, done.stdout
+    assert json.loads(project.run("dvc", "status", "--json", "dvc.yaml").stdout) == {}, done.stdout
 
 
 def test_every_stage_and_gate_is_recorded(project: Project) -> None:
-    listed = json.loads(project.run("dvc", "status", "--json").stdout)
+    listed = json.loads(project.run("dvc", "status", "--json", "dvc.yaml").stdout)
     assert listed == {}
     lock = (project.root / "dvc.lock").read_text()
     assert {name for name in STAGES | GATES if f"\n  {name}:" in lock} == STAGES | GATES
