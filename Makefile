@@ -14,6 +14,8 @@ repro: $(VENV)/installed  ## the whole flow; what hasn't changed isn't done agai
 lineage: $(VENV)/installed  ## translation, from Seq2Seq to the Transformer (docs/lineage.md)
 	dvc repro lineage/dvc.yaml
 
+# Two processes of tests, each with threads for all cores: those that wait must not spin.
+test: export OMP_WAIT_POLICY := passive
 test: $(VENV)/installed  ## all tests, the end-to-end run included
 	pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 
