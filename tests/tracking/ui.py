@@ -49,7 +49,7 @@ def _pages(page: Any, uri: str, folder: Path, experiment: str, stage: str) -> di
         page.get_by_text(text).first.wait_for()
         page.wait_for_timeout(1500)  # what is drawn after that
         page.screenshot(path=str(folder / f"{name}.png"))
-        found[name] = page.inner_text("body")
+        found[name] = " ".join(page.inner_text("body").split())  # an alias stands apart from its @
 
     page.goto(f"{uri}/#/experiments/{experiment}/runs")
     page.get_by_text("Model training").first.click()  # the UI begins with what is for chats
