@@ -123,7 +123,7 @@ def ours_speed(scratch: Path, tokens: Path, setting: dict[str, int], threads: in
 
 
 def overhead(arguments: argparse.Namespace, _peer: Path, scratch: Path) -> dict[str, Any]:
-    """Milliseconds that Lightning and our logging add to a step, and seconds until the first ten have ended.
+    """Milliseconds of CPU that Lightning and our logging add to a step, and seconds until the first ten have ended.
 
     A model so small that a step is mostly overhead, through `pretrain` and in a plain loop over the same
     step function, in turn.
@@ -136,13 +136,13 @@ def overhead(arguments: argparse.Namespace, _peer: Path, scratch: Path) -> dict[
     for _ in range(arguments.rounds):
         plain = run_ours(scratch, tokens, params, 0, threads=1, plain=True)
         whole = run_ours(scratch, tokens, params, 0, threads=1)
-        added = whole["ms_per_step"] - plain["ms_per_step"]
-        rows.append((added, plain["ms_per_step"], whole["first_step"], whole["cpu_s_to_first_step"]))
+        added = whole["cpu_ms_per_step"] - plain["cpu_ms_per_step"]
+        rows.append((added, plain["cpu_ms_per_step"], whole["first_step"], whole["cpu_s_to_first_step"]))
         print(*(round(figure, 3) for figure in rows[-1]), flush=True)
     added, plain_ms, first, cpu = (statistics.median(column) for column in zip(*rows, strict=True))
     return {
-        "overhead_ms_per_step": round(added, 3),
-        "plain_ms_per_step": round(plain_ms, 3),
+        "overhead_cpu_ms_per_step": round(added, 3),
+        "plain_cpu_ms_per_step": round(plain_ms, 3),
         "seconds_to_first_step": round(first, 2),
         "cpu_s_to_first_step": round(cpu, 2),
         "load_average": round(os.getloadavg()[0], 2),

@@ -61,8 +61,7 @@ def main(task: dict[str, Any]) -> None:
     out, tokens = Path(task["out"]), Path(task["tokens"])
     for name in ("model", "reports"):
         (out / name).mkdir()
-    clock: dict[int, float] = {}
-    cpu: list[float] = []  # seconds of CPU at each reading
+    clock: dict[int, tuple[float, float]] = {}  # step → seconds of the wall's clock and of this process
     if task["plain"]:
         plain_loop(params, task["seed"], tokens, clock)
     else:
@@ -70,27 +69,27 @@ def main(task: dict[str, Any]) -> None:
 
         def observe(metrics: dict[str, float], step: int) -> None:
             if "train_loss" in metrics:
-                clock[step] = time.time()
-                cpu.append(time.process_time())
+                clock[step] = (time.time(), time.process_time())
 
         folders = [out / name for name in ("model", "reports", "speed", "resume")]
         pretrain(params, task["seed"], tokens, *folders, observe)
     first, last = min(step for step in clock if step >= SKIPPED), max(clock)
-    seconds = (clock[last] - clock[first]) / (last - first)
-    windows = [(clock[b] - clock[a]) / (b - a) for a, b in itertools.pairwise(sorted(clock)) if a >= first]
+    seconds = (clock[last][0] - clock[first][0]) / (last - first)
+    timed = itertools.pairwise(step for step in sorted(clock) if step >= first)
+    windows = [(clock[b][1] - clock[a][1]) / (b - a) for a, b in timed]
     figures = {
         "tokens_per_s": params.sequences * params.model.block_size / seconds,
         # The fastest tenth: other jobs on the machine only ever add.
-        "ms_per_step": statistics.quantiles(windows, n=10)[0] * 1000,
-        "first_step": clock[min(clock)] - task["start"],  # the end of the first ten steps
+        "cpu_ms_per_step": statistics.quantiles(windows, n=10)[0] * 1000,
+        "first_step": clock[min(clock)][0] - task["start"],  # the end of the first ten steps
+        "cpu_s_to_first_step": clock[min(clock)][1],
     }
     if not task["plain"]:
-        figures["cpu_s_to_first_step"] = cpu[0]
         figures["val_loss"] = json.loads((out / "reports/metrics.json").read_text())["val_loss"]
     (out / "figures.json").write_text(json.dumps(figures))
 
 
-def plain_loop(params: Any, seed: int, tokens: Path, clock: dict[int, float]) -> None:
+def plain_loop(params: Any, seed: int, tokens: Path, clock: dict[int, tuple[float, float]]) -> None:
     """The same steps without Lightning, logs or guards."""
     from gptmill.models import build_model
     from gptmill.params.recipes import settle
@@ -107,7 +106,7 @@ def plain_loop(params: Any, seed: int, tokens: Path, clock: dict[int, float]) ->
     for step, rows in enumerate(batches, 1):
         train_step(model, optimizer, rows, learning_rate_factor=1.0, grad_clip=params.optimizer.grad_clip)
         if step % params.log_every == 0:
-            clock[step] = time.time()
+            clock[step] = (time.time(), time.process_time())
 
 
 if __name__ == "__main__":
