@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from gptmill.corpus.ahead import ahead
 from gptmill.corpus.examples import read_examples
 from gptmill.corpus.minhash import Hashes, Ints, word_hashes
 from gptmill.corpus.ngram_join import (
@@ -201,8 +203,8 @@ class Table:
             for name in ("ngrams", "ngrams_in_training", "stock_phrases")
         }
         pairs = Counts()
-        for partition in range(1 << self.bits):
-            found = join(self.examples, self.documents, partition, most)
+        joined = partial(join, self.examples, self.documents, most=most)
+        for found in ahead(joined, range(1 << self.bits)):
             np.add.at(size, found.example, 1)
             # Of each n-gram and set one pair: examples of a set are appended one after the other.
             of_set = self._set_of(found.example)

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gptmill.corpus.ahead import ahead
+
 if TYPE_CHECKING:
     import daft
 
@@ -78,15 +80,15 @@ def band_hashes(signatures: NDArray[np.uint32], bands: int) -> Hashes:
 def candidate_pairs(bands: Iterable[Hashes], documents: Ints) -> Ints:
     """The pairs (a, b), a < b, that share a bucket in some band: shape (pairs, 2), sorted, each once.
 
-    One band is in memory at a time. The answer does not depend on the order of documents.
+    As many bands are in memory at a time as there are cores. The answer does not depend on the order of documents.
 
     Args:
         bands: for each band the hash of each of `documents`.
         documents: their numbers, ascending, below 2^31.
     """
     merged, new, n_new = np.empty(0, np.uint64), list[Hashes](), 0
-    for keys in bands:
-        new.append(_bucket_pairs(keys, documents))
+    for pairs in ahead(lambda keys: _bucket_pairs(keys, documents), bands):
+        new.append(pairs)
         n_new += len(new[-1])
         # A pair that many bands nominate must not be held as often: merge when that many wait.
         if n_new > max(1 << 20, len(merged)):

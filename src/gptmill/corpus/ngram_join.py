@@ -2,7 +2,7 @@
 
 A partitioned hash join (Kitsuregawa, Tanaka and Moto-oka 1983; the "Grace" join). Pairs (hash of an n-gram,
 number of an example or a document) go to files by the high bits of the hash, 12 bytes a pair; equal hashes
-meet in one partition, and one partition is in memory at a time. Most n-grams of the documents are in no
+meet in one partition, and a partition for each core is in memory at a time. Most n-grams of the documents are in no
 example: a bitmap of the hashes' low bits answers for them, and they are not written (Babb 1979). It has 16
 bits an n-gram of the examples, and at most `BITMAP_BYTES`: where that is too little more pairs are written.
 """

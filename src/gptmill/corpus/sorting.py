@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
@@ -114,7 +115,8 @@ class _Runs:
 class SortedFile:
     """A Parquet file whose bytes follow from its rows alone, not from the tables in which they came.
 
-    A row group ends after `GROUP_ROWS` rows, or with the row whose text fills `GROUP_BYTES`.
+    A row group ends after `GROUP_ROWS` rows, or with the row whose text fills `GROUP_BYTES`. It is compressed
+    and written on a thread while the rows of the next one come in.
     """
 
     def __init__(self, path: str | Path, schema: pa.Schema) -> None:
@@ -123,6 +125,8 @@ class SortedFile:
         self._writer = pq.ParquetWriter(path, schema, compression="zstd")
         self._held: list[pa.Table] = []
         self._open = (0, 0)  # rows and bytes of the group that has begun
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
 
     def write(self, table: pa.Table) -> None:
         """Add rows; columns are found by name."""
@@ -145,9 +149,11 @@ class SortedFile:
             begin = end
 
     def _flush(self) -> None:
+        if self._writing:
+            self._writing.result()
         if self._held:
             table = pa.concat_tables(self._held).combine_chunks()
-            self._writer.write_table(table, row_group_size=GROUP_ROWS)
+            self._writing = self._thread.submit(self._writer.write_table, table, row_group_size=GROUP_ROWS)
         self._held, self._open = [], (0, 0)
 
     def __enter__(self) -> SortedFile:
@@ -156,6 +162,10 @@ class SortedFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self._flush()
-        self._writer.close()
+        try:
+            if kind is None:
+                self._flush()
+                self._flush()  # waits for the last group
+        finally:
+            self._thread.shutdown()
+            self._writer.close()
