@@ -133,7 +133,7 @@ def train(
         torch.from_numpy(_targets(data, scale)),
         seed=seed,
         epochs=task.epochs or params.epochs,
-        batch_size=params.batch_size,
+        batch_size=task.batch_size or params.batch_size,
         learning_rate=task.learning_rate or params.learning_rate,
         warmup_fraction=params.warmup_fraction,
         weight_decay=params.weight_decay,
