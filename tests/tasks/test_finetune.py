@@ -76,12 +76,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(project: Path, out: Path, task: str, preset: str = "gpt1", **recipe) -> dict:
+def run(project: Path, out: Path, task: str, preset: str = "gpt1", own: dict | None = None, **recipe) -> dict:
     for name in ("model", "reports"):
         (out / name).mkdir(parents=True, exist_ok=True)
     finetune(
         task,
-        Finetune.model_validate({"tasks": {task: TASKS[task]}, **RECIPE, **recipe}),
+        Finetune.model_validate({"tasks": {task: TASKS[task] | (own or {})}, **RECIPE, **recipe}),
         5,
         examples=project / task,
         tokens=project / "tokens",
@@ -92,6 +92,10 @@ def run(project: Path, out: Path, task: str, preset: str = "gpt1", **recipe) -> 
         observe=lambda _metrics, _step: None,
     )
     return read_json(out / "reports/metrics.json")
+
+
+def test_a_task_may_have_its_own_recipe(project: Path, tmp_path: Path) -> None:
+    assert run(project, tmp_path, "which", own={"epochs": 2, "batch_size": 50})["steps"] == 2 * 4
 
 
 def same_files(a: Path, b: Path) -> None:
