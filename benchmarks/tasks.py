@@ -29,16 +29,28 @@ def main() -> None:
     parser.add_argument("--max-train", type=int, default=2000)
     parser.add_argument("--max-tokens", type=int)
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--max-eval", type=int, default=1000)
+    parser.add_argument("--seed", type=int, help="instead of that of params.yaml")
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument(
         "--zero-shot", type=int, default=0, metavar="N", help="test examples answered untrained"
     )
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    names = ("kind", "same_group", "max_train", "max_tokens", "epochs", "learning_rate")
+    names = (
+        "kind",
+        "same_group",
+        "max_train",
+        "max_eval",
+        "max_tokens",
+        "epochs",
+        "batch_size",
+        "learning_rate",
+    )
     settings = {name: value for name in names if (value := getattr(args, name)) is not None}
     recipe = load("finetune", Finetune).model_dump(exclude={"tasks"})
-    params = check(Finetune, recipe | {"tasks": {"task": settings | {"max_eval": 1000}}}, "benchmarks.tasks")
+    params = check(Finetune, recipe | {"tasks": {"task": settings}}, "benchmarks.tasks")
 
     share_cores()
     from gptmill.evaluation.zero_shot import zero_shot
@@ -62,7 +74,7 @@ def main() -> None:
             data,
             task,
             params,
-            load_seed(),
+            load_seed() if args.seed is None else args.seed,
             load=lambda: load_model(MODEL),
             encode=tokenizer.encode,
             label=args.kind,

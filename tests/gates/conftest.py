@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -36,7 +37,9 @@ def valid_outs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("valid")
     shutil.copytree(REPOSITORY / "expectations", root / "expectations")
     params = (REPOSITORY / "params.yaml").read_text()
-    (root / "params.yaml").write_text(params.replace("vocab_size: 2048", "vocab_size: 400"))
+    params = params.replace("vocab_size: 2048", "vocab_size: 400")
+    task = "  tasks:\n    provenance: {kind: provenance, max_labels: 8}\n"
+    (root / "params.yaml").write_text(re.sub(r"  tasks:\n(?:    .*\n)+", task, params))
     documents = _documents()
     _collect(root, documents)
     kept = _clean(root, documents)

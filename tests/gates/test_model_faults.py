@@ -52,6 +52,18 @@ def test_task_no_better_than_its_baseline(project, score):
     caught(message, "finetune", "tasks.score", GREATER, f"[{score}, 0.6]", "examples: provenance")
 
 
+@pytest.mark.parametrize("kind", ["summary_of_body", "same_object", "which_body"])
+def test_chance_on_a_task_of_passages_is_no_fault(project, kind):
+    raw = f"    provenance: {{kind: {kind}}}"
+    project.write(
+        "params.yaml", re.sub(r"    provenance: .*", raw, (project.root / "params.yaml").read_text())
+    )
+    project.edit_json(FINETUNE, lambda metrics: metrics.update(baseline=1.0))
+    project.passes("finetune")
+    project.edit_json(FINETUNE, lambda metrics: metrics.update(baseline=None))
+    caught(project.fails("finetune"), "finetune", "tasks.baseline", NOT_NULL, "examples: provenance")
+
+
 @pytest.mark.parametrize("primary", ["accuracy", "f1", "matthews"])
 def test_score_that_the_predictions_do_not_have(project, primary):
     project.edit_json(FINETUNE, lambda metrics: metrics.update(primary=primary))

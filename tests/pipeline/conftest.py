@@ -27,8 +27,9 @@ SMALL: dict[str, Any] = {
     "pretrain.max_steps": 150,
     "pretrain.eval_every": 50,
     "pretrain.checkpoint_every": 50,
-    "finetune.tasks.provenance.max_train": 1500,
-    "finetune.tasks.provenance.max_eval": 200,
+    "finetune.tasks": {
+        "provenance": {"kind": "provenance", "max_labels": 8, "max_train": 1500, "max_eval": 200}
+    },
     "finetune.learning_rate": 2e-3,
     "evaluate.sample_tokens": 12,
     "evaluate.memorisation.prompts": 50,

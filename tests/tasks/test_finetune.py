@@ -18,7 +18,7 @@ from gptmill.models import build_model, save_model
 from gptmill.outs import read_json
 from gptmill.params.finetune import Finetune
 from gptmill.tasks.examples import Dataset, Example, write_dataset
-from gptmill.tasks.finetune import finetune
+from gptmill.tasks.finetune import finetune, summary
 from gptmill.tasks.training import epoch_batches
 from gptmill.tokens.tokenizer import train_tokenizer
 
@@ -76,12 +76,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(project: Path, out: Path, task: str, preset: str = "gpt1", **recipe) -> dict:
+def run(project: Path, out: Path, task: str, preset: str = "gpt1", own: dict | None = None, **recipe) -> dict:
     for name in ("model", "reports"):
         (out / name).mkdir(parents=True, exist_ok=True)
     finetune(
         task,
-        Finetune.model_validate({"tasks": {task: TASKS[task]}, **RECIPE, **recipe}),
+        Finetune.model_validate({"tasks": {task: TASKS[task] | (own or {})}, **RECIPE, **recipe}),
         5,
         examples=project / task,
         tokens=project / "tokens",
@@ -94,6 +94,10 @@ def run(project: Path, out: Path, task: str, preset: str = "gpt1", **recipe) -> 
     return read_json(out / "reports/metrics.json")
 
 
+def test_a_task_may_have_its_own_recipe(project: Path, tmp_path: Path) -> None:
+    assert run(project, tmp_path, "which", own={"epochs": 2, "batch_size": 50})["steps"] == 2 * 4
+
+
 def same_files(a: Path, b: Path) -> None:
     names = sorted(
         path.relative_to(a) for path in a.rglob("*.*") if path.is_file() and "resume" not in path.parts
@@ -101,6 +105,15 @@ def same_files(a: Path, b: Path) -> None:
     assert len(names) == 8
     for name in names:
         assert (a / name).read_bytes() == (b / name).read_bytes(), name
+
+
+def test_chance_is_warned_of() -> None:
+    metrics = {"primary": "accuracy", "score": 0.6, "score_low": 0.51, "score_high": 0.7, "baseline": 0.5}
+    line = "t: accuracy 0.600 on 1,000 test examples, 95 % from 0.510 to 0.700; baseline 0.500"
+    assert summary("t", metrics | {"test": 1000}) == line
+    assert "\ngptmill: warning: t: that may be chance" in summary(
+        "t", metrics | {"test": 9, "score_low": 0.5}
+    )
 
 
 def test_learns_writes_and_repeats(project: Path, tmp_path: Path) -> None:

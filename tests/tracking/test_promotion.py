@@ -17,7 +17,7 @@ from registered import RULES, Registry
 from tracked_project import environment, write_documents
 
 from gptmill.errors import UserError
-from gptmill.evaluation.statistics import Interval
+from gptmill.evaluation.statistics import Comparison
 from gptmill.fingerprint import dvc_md5
 from gptmill.outs import read_json, write_json
 from gptmill.tracking.client import tracking_uri
@@ -27,7 +27,7 @@ from gptmill.tracking.pyfunc import incompatible, smoke
 
 
 def score(name: str, low: float, high: float) -> Score:
-    return Score(name, 1.0, 2.0, Interval((low + high) / 2, low, high), "7 documents")
+    return Score(name, 1.0, 2.0, Comparison((low + high) / 2, low, high, 0.01), "7 documents")
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class Comparison:
     """One model against another on the same examples: `difference` is the first's score minus the second's."""
 
     difference: float
-    low: float  # 95 % interval of the difference
+    low: float  # interval of the difference, of 95 % unless asked otherwise
     high: float
     p: float  # two-sided: how often a resample's difference falls on or beyond zero
 
@@ -70,9 +70,15 @@ def ratio_interval(values: Array, weights: Array, confidence: float, resamples: 
 
 
 def compare(
-    ours: Statistic, theirs: Statistic, n: int, *, resamples: int = 1000, seed: int = 0
+    ours: Statistic,
+    theirs: Statistic,
+    n: int,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
 ) -> Comparison:
-    """Paired bootstrap of two models' scores on the same `n` examples.
+    """Paired bootstrap of two models' scores on the same `n` examples: what makes one hard for both cancels out.
 
     The p value is twice the share of resamples in which the difference has the other sign or is zero,
     counting the sample itself (Davison & Hinkley 1997, section 4.2), and at most 1.
@@ -80,7 +86,7 @@ def compare(
     every = np.ones((1, n))
     difference = float((ours(every) - theirs(every))[0])
     drawn = np.concatenate([ours(weights) - theirs(weights) for weights in _weights(n, resamples, seed)])
-    low, high = _percentiles(drawn)
+    low, high = _percentiles(drawn, confidence)
     drawn = drawn[np.isfinite(drawn)]
     tail = min(np.count_nonzero(drawn <= 0), np.count_nonzero(drawn >= 0))
     return Comparison(difference, low, high, min(1.0, 2 * (int(tail) + 1) / (len(drawn) + 1)))

@@ -35,6 +35,7 @@ class AnyTask(Section):
     max_train: PositiveInt | None = None
     max_eval: PositiveInt | None = None  # of dev, and of test
     epochs: PositiveInt | None = None  # instead of finetune.epochs
+    batch_size: PositiveInt | None = None  # instead of finetune.batch_size
     learning_rate: Rate | None = None  # instead of finetune.learning_rate
     primary: ClassMetric = "accuracy"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,7 +83,19 @@ def finetune(
             config = {"form": data.form, "labels": data.labels, "model": asdict(model.gpt.config)}
             write_json(model_out / "config.json", config | {"special": asdict(model.special)})
         outcomes.append(one)
-    write_outcome(data, task, outcomes, model_out, reports_out)
+    metrics = write_outcome(data, task, outcomes, model_out, reports_out)
+    print(summary(name, metrics))
+
+
+def summary(name: str, metrics: dict[str, Any]) -> str:
+    """The score in a line, and a warning where it may be chance."""
+    line = (
+        f"{name}: {metrics['primary']} {metrics['score']:.3f} on {metrics['test']:,} test examples, 95 % from "
+        f"{metrics['score_low']:.3f} to {metrics['score_high']:.3f}; baseline {metrics['baseline']:.3f}"
+    )
+    if metrics["score_low"] <= metrics["baseline"]:
+        line += f"\ngptmill: warning: {name}: that may be chance: the interval reaches down to the baseline"
+    return line
 
 
 def train(
@@ -120,7 +133,7 @@ def train(
         torch.from_numpy(_targets(data, scale)),
         seed=seed,
         epochs=task.epochs or params.epochs,
-        batch_size=params.batch_size,
+        batch_size=task.batch_size or params.batch_size,
         learning_rate=task.learning_rate or params.learning_rate,
         warmup_fraction=params.warmup_fraction,
         weight_decay=params.weight_decay,
@@ -169,8 +182,8 @@ def answers_of(data: Dataset, scores: Array) -> tuple[Array, Array]:
 
 def write_outcome(
     data: Dataset, task: Task, outcomes: list[Outcome], model_out: Path, reports_out: Path
-) -> None:
-    """Predictions and worst examples (`model_out`), metrics and plots (`reports_out`)."""
+) -> dict[str, Any]:
+    """Write predictions and worst examples (`model_out`), metrics and plots (`reports_out`); the metrics."""
     answered = {split: [answers_of(data, one.scores[split]) for one in outcomes] for split in EVALUATED}
     answers = {split: [answer for answer, _ in each] for split, each in answered.items()}
     sure = {split: each[0][1] for split, each in answered.items()}
@@ -192,3 +205,4 @@ def write_outcome(
     metrics = report(data, answers, task.primary, positive)
     metrics |= {"steps": outcomes[0].steps, "calibration_error": outcome.calibration_error(bins)}
     write_json(reports_out / "metrics.json", metrics)
+    return metrics

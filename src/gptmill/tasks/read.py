@@ -95,7 +95,7 @@ def _label(row: Row, task: LabelledTask, where: str) -> str:
     if label not in task.labels:
         raise UserError(
             f"{where}.labels: {row.place}: {task.label} is {label!r}, which is not in the label set"
-            f"{nearest(label, task.labels)} Allowed: {', '.join(task.labels)}. "
+            f"{nearest(label, task.labels) or '.'} Allowed: {', '.join(task.labels)}. "
             "Mend the row, or add the label (train must have examples of it)."
         )
     return label

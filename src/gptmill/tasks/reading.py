@@ -137,7 +137,7 @@ def value(row: Row, column: str, key: str) -> Any:
     if column not in row.values:
         found = ", ".join(row.values)
         raise UserError(
-            f"{key} = {column}: {row.place} has no such column{nearest(column, row.values)} Found: {found}"
+            f"{key} = {column}: {row.place} has no such column{nearest(column, row.values) or '.'} Found: {found}"
         )
     if row[column] is None:
         raise UserError(f"{key}: {row.place}: {column} is null")

@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from gptmill.errors import UserError
-from gptmill.evaluation.statistics import Array, Interval, ratio_interval
+from gptmill.evaluation import statistics
+from gptmill.evaluation.statistics import Comparison, Statistic
 from gptmill.outs import read_json
 from gptmill.params.register import Register
 from gptmill.tracking.cache import cached_documents
@@ -25,14 +24,15 @@ class Score:
     name: str
     ours: float
     theirs: float
-    gain: Interval | None  # None: not comparable
+    gain: Comparison | None  # None: not comparable
     units: str  # what was paired, or why it could not be
 
     def __str__(self) -> str:
         if self.gain is None:
             return f"{self.name}: not comparable, {self.units}"
-        figures = f"{self.gain.estimate:+.4g} [{self.gain.low:+.4g}, {self.gain.high:+.4g}]"
-        return f"{self.name} {self.ours:.4g} against {self.theirs:.4g}, gain {figures} on {self.units}"
+        gain = f"{self.gain.difference:+.4g} [{self.gain.low:+.4g}, {self.gain.high:+.4g}]"
+        scores = f"{self.ours:.4g} against {self.theirs:.4g}"
+        return f"{self.name} {scores}, gain {gain}, p {self.gain.p:.3g}, on {self.units}"
 
 
 def compare(ours: Path, theirs: Path, rules: Register, root: Path) -> list[Score]:
@@ -55,7 +55,7 @@ def compare(ours: Path, theirs: Path, rules: Register, root: Path) -> list[Score
         right, wrong = one.right, two.right
         gain, units = None, "its test examples are others"
         if one.labels == two.labels:
-            gain = _interval(right - wrong, np.ones(len(right)), rules)
+            gain = _paired(statistics.mean(right), statistics.mean(wrong), len(right), rules)
             units = f"{len(right):,} examples"
         scores.append(Score(f"tasks.{task}", float(right.mean()), float(wrong.mean()), gain, units))
     return scores
@@ -63,13 +63,16 @@ def compare(ours: Path, theirs: Path, rules: Register, root: Path) -> list[Score
 
 def _bits(ours: TestDocuments, theirs: TestDocuments, rules: Register) -> Score:
     mine, other = (test.nats.sum() / math.log(2) / test.bytes.sum() for test in (ours, theirs))
-    gain = _interval((theirs.nats - ours.nats) / math.log(2), ours.bytes, rules)
+    one, two = (statistics.ratio(test.nats / math.log(2), ours.bytes) for test in (ours, theirs))
+    gain = _paired(two, one, len(ours.ids), rules)  # fewer bits are better
     units = f"{len(ours.ids):,} documents, {int(ours.bytes.sum()):,} bytes"
     return Score(BITS, float(mine), float(other), gain, units)
 
 
-def _interval(values: Array, weights: Array, rules: Register) -> Interval:
-    return ratio_interval(values, weights, rules.confidence, rules.resamples, SEED)
+def _paired(better: Statistic, than: Statistic, n: int, rules: Register) -> Comparison:
+    return statistics.compare(
+        better, than, n, resamples=rules.resamples, seed=SEED, confidence=rules.confidence
+    )
 
 
 def _paired_documents(ours: Path, theirs: Path, root: Path) -> tuple[TestDocuments, TestDocuments]:

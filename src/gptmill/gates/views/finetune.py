@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import pandas as pd
 
 from gptmill.gates.views.reading import figures, read_object, read_table
 from gptmill.params import load
-from gptmill.params.finetune import Finetune
+from gptmill.params.finetune import Finetune, FromPassages, Task
 
 MODELS, REPORTS = "models/finetune", "reports/finetune"
-TASK_COLUMNS = ["task", "score", "score_high", "baseline", "predictions", "predictions_score", "score_error"]
+TASK_COLUMNS = ["task", "score", "score_high", "baseline", "must_beat"]
+TASK_COLUMNS += ["predictions", "predictions_score", "score_error"]
 PREDICTION_COLUMNS = ["id", "split", "label", "predicted", "task", "correct"]
 
 
@@ -32,10 +34,7 @@ def tables(root: Path) -> dict[str, pd.DataFrame]:
     """
     params = load("finetune", Finetune, root / "params.yaml").tasks
     predictions = {task: _predictions(root, task) for task in task_names(root)}
-    tasks = [
-        _task(root, task, table, getattr(params[task], "positive", None))
-        for task, table in predictions.items()
-    ]
+    tasks = [_task(root, name, params[name], table) for name, table in predictions.items()]
     return {
         "tasks": pd.DataFrame(tasks) if tasks else pd.DataFrame(columns=TASK_COLUMNS),
         "predictions": pd.concat([_as_text(table) for table in predictions.values()], ignore_index=True)
@@ -56,20 +55,26 @@ def _as_text(predictions: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _task(root: Path, task: str, predictions: pd.DataFrame, positive: str | None) -> dict[str, object]:
-    """A task's figures; `predictions_score` is its primary metric anew, from its test predictions."""
+def _task(root: Path, name: str, task: Task, predictions: pd.DataFrame) -> dict[str, object]:
+    """A task's figures; `predictions_score` is its primary metric anew, from its test predictions.
+
+    `must_beat` is the baseline, but missing for tasks of the corpus's passages: whether those of one topic can be
+    told apart is a question about the corpus, and chance an answer to it.
+    """
     if "split" in predictions:
         predictions = predictions[predictions["split"] == "test"]
-    stored = read_object(root, f"{REPORTS}/{task}/metrics.json")
+    stored = read_object(root, f"{REPORTS}/{name}/metrics.json")
     metrics = figures(stored)
+    positive = getattr(task, "positive", None)
     f1_of = stored.get("labels") if positive is None else [positive]
     counted = _score(predictions, metrics.get("primary"), f1_of)
     stated = metrics.get("score")
     known = counted is not None and isinstance(stated, float | int)
     return (
-        {"task": task}
+        {"task": name}
         | metrics
         | {
+            "must_beat": math.nan if isinstance(task, FromPassages) else metrics.get("baseline"),
             "predictions": len(predictions),
             "predictions_score": counted,
             "score_error": abs(float(stated or 0) - float(counted or 0)) if known else None,
