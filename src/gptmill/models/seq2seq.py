@@ -12,9 +12,8 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence
 
-from gptmill.models.encoder_decoder import EncoderDecoder, State
+from gptmill.models.encoder_decoder import EncoderDecoder, State, select
 
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -54,9 +53,7 @@ class Seq2Seq(EncoderDecoder):
         if self.config.reverse_source:
             places = lengths[:, None] - 1 - torch.arange(source.shape[1], device=source.device)
             source = source.gather(1, places.clamp(min=0))  # what lies after a row's end isn't read
-        x = self._drop(self.embed_source(source))
-        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        return _state(self.encoder(packed)[1])
+        return self._read(self._drop(self.embed_source(source)), lengths)
 
     def decode(self, target: Tensor, state: State) -> Tensor:
         return self._decode(target, state)[0]
@@ -64,6 +61,23 @@ class Seq2Seq(EncoderDecoder):
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         logits, state = self._decode(tokens[:, None], state)
         return logits[:, 0], state
+
+    def _read(self, x: Tensor, lengths: Tensor) -> State:
+        """The states of each row of `x` `(B, S, C)` at its own end.
+
+        Rows of one length end together, and the longer ones read on without them. torch's packed sequences give the
+        same, but take half as long again on CPUs, where oneDNN has no kernel for them.
+        """
+        order = lengths.argsort(descending=True, stable=True)
+        x, left, start, state, ended = x[order], len(x), 0, None, []
+        ends, counts = lengths.unique(return_counts=True)
+        for end, count in zip(ends.tolist(), counts.tolist(), strict=True):
+            state = _state(self.encoder(x[:left, start:end], state and _hidden(state))[1])
+            left, start = left - count, end
+            ended.insert(0, {name: part[left:] for name, part in state.items()})
+            state = {name: part[:left] for name, part in state.items()}
+        joined = {name: torch.cat([one[name] for one in ended]) for name in ended[0]}
+        return select(joined, order.argsort())
 
     def _decode(self, target: Tensor, state: State) -> tuple[Tensor, State]:
         y, hidden = self.decoder(self._drop(self.embed_target(target)), _hidden(state))
