@@ -6,6 +6,7 @@ Reversed, the first words of source and target are close, which the paper found 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,14 +70,15 @@ class Seq2Seq(EncoderDecoder):
         same, but take half as long again on CPUs, where oneDNN has no kernel for them.
         """
         order = lengths.argsort(descending=True, stable=True)
-        x, left, start, state, ended = x[order], len(x), 0, None, []
-        ends, counts = lengths.unique(return_counts=True)
-        for end, count in zip(ends.tolist(), counts.tolist(), strict=True):
-            state = _state(self.encoder(x[:left, start:end], state and _hidden(state))[1])
+        x, left, start = x[order], len(x), 0
+        state: State = {}
+        ended: list[State] = []
+        for end, count in sorted(Counter(lengths.tolist()).items()):
+            state = _state(self.encoder(x[:left, start:end], _hidden(state) if state else None)[1])
             left, start = left - count, end
             ended.insert(0, {name: part[left:] for name, part in state.items()})
             state = {name: part[:left] for name, part in state.items()}
-        joined = {name: torch.cat([one[name] for one in ended]) for name in ended[0]}
+        joined = {name: torch.cat([one[name] for one in ended]) for name in state}
         return select(joined, order.argsort())
 
     def _decode(self, target: Tensor, state: State) -> tuple[Tensor, State]:
