@@ -75,7 +75,7 @@ class Seq2Seq(EncoderDecoder):
         """
         groups = sorted(Counter(lengths.tolist()).items())
         ends = [end for end, _ in groups]
-        pieces = x[:, : ends[-1]].split([end - start for start, end in pairwise([0, *ends])], dim=1)
+        pieces = torch.split(x[:, : ends[-1]], [end - start for start, end in pairwise([0, *ends])], dim=1)
         state: State = {}
         ended: list[State] = []
         left = len(x)
