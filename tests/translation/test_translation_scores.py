@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from gptmill.evaluation.statistics import compare
 from gptmill.models.systems import load_system
 from gptmill.outs import read_json
 from gptmill.tokens.tokenizer import Tokenizer
 from gptmill.translation.batches import load_pairs
 from gptmill.translation.evaluate import alignments, mean_loss, translate
-from gptmill.translation.scores import by_length, score
+from gptmill.translation.scores import by_length, score, statistic
 
 TRUTH = [f"a small dog number {n} runs over the green grass" for n in range(40)]
 FOUND = [text.replace("small", "big") if n % 2 else text for n, text in enumerate(TRUTH)]
@@ -99,3 +100,13 @@ def test_alignments_follow_the_attention(trained: Path) -> None:
         state = model.encode(source, source != 0)
         energy = model.align_v((model.align_s(state["s"])[:, None] + state["u"]).tanh())[0, :, 0]
     assert one["weights"][0] == pytest.approx(energy.softmax(dim=0).tolist(), abs=0.001)
+
+
+def test_two_systems_are_compared_pair_by_pair() -> None:
+    pytest.importorskip("sacrebleu")
+    # A word less in every fifth pair: far less than what the pairs differ among themselves.
+    found = [text.replace(" green", "") if n % 5 == 0 else text for n, text in enumerate(FOUND)]
+    worse, better = (score(["bleu"], texts, TRUTH, 300)["bleu"] for texts in (found, FOUND))
+    one = compare(statistic("bleu", FOUND, TRUTH), statistic("bleu", found, TRUTH), len(TRUTH), resamples=300)
+    assert one.difference == pytest.approx(better["score"] - worse["score"])
+    assert 0 < one.low < one.high < (better["high"] - better["low"]) + (worse["high"] - worse["low"])

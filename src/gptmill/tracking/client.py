@@ -90,7 +90,7 @@ def has_store(uri: str) -> bool:
     return path is None or path.is_file()
 
 
-def connect(uri: str) -> MlflowClient:
+def connect(uri: str, experiment: str = EXPERIMENT) -> MlflowClient:
     """A client for `uri`, with the database and the experiment in place.
 
     Several processes may come first at once; MLflow's migrations and its look-before-create of the
@@ -108,12 +108,12 @@ def connect(uri: str) -> MlflowClient:
     path = _sqlite_path(uri)
     if path is None:
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        _experiment(client, None)
+        _make_experiment(client, experiment, None)
         return client
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.with_name(f"{path.name}.lock")):
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        _experiment(client, (path.parent / "mlartifacts").as_uri())
+        _make_experiment(client, experiment, (path.parent / "mlartifacts").as_uri())
         return client
 
 
@@ -134,12 +134,12 @@ def answering(uri: str) -> Iterator[None]:
         raise UserError(f"{uri} did not do what it was asked: {reason(error)}") from error
 
 
-def experiment_id(client: MlflowClient) -> str:
-    """The id of our experiment, which `connect` has made."""
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment is None:
-        raise LookupError(f"the experiment {EXPERIMENT} was removed from the server")
-    return str(experiment.experiment_id)
+def experiment_id(client: MlflowClient, experiment: str = EXPERIMENT) -> str:
+    """The id of an experiment of ours, which `connect` has made."""
+    found = client.get_experiment_by_name(experiment)
+    if found is None:
+        raise LookupError(f"the experiment {experiment} was removed from the server")
+    return str(found.experiment_id)
 
 
 def reason(error: BaseException) -> str:
@@ -175,15 +175,15 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _experiment(client: MlflowClient, artifacts: str | None) -> None:
+def _make_experiment(client: MlflowClient, name: str, artifacts: str | None) -> None:
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(EXPERIMENT)
+    found = client.get_experiment_by_name(name)
     if found is not None and found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     if found is None:
         try:
-            client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+            client.create_experiment(name, artifact_location=artifacts)
         except MlflowException as error:  # another client of the same server was quicker
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from gptmill.errors import UserError
-from gptmill.evaluation.statistics import Comparison, compare, mean
+from gptmill.evaluation.statistics import Comparison, compare
 from gptmill.outs import read_json
+from gptmill.translation.scores import statistic
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,13 @@ def gather(root: Path, systems: list[str]) -> list[SystemFacts]:
 
 
 def gained(before: SystemFacts, after: SystemFacts) -> Comparison:
-    """How many more translations of `after` are exactly right, as a share, paired by source."""
-    return compare(mean(after.right), mean(before.right), len(after.right))
+    """By how much `after` scores higher (the primary metric), paired by source."""
+    truth = [row["target"] for row in after.predictions]
+    ours, theirs = (
+        statistic(after.metrics["primary"], [row["predicted"] for row in one.predictions], truth)
+        for one in (after, before)
+    )
+    return compare(ours, theirs, len(truth))
 
 
 def _system(root: Path, name: str) -> SystemFacts:

@@ -119,14 +119,14 @@ def _scores(systems: Sequence[SystemFacts], metric: str) -> Markup:
         steps.append(
             [
                 f"{before.name} → {after.name}",
-                f"{100 * found.difference:+.2f}",
-                f"[{100 * found.low:+.2f}, {100 * found.high:+.2f}]",
+                f"{_times(metric) * found.difference:+.2f}",
+                f"[{_times(metric) * found.low:+.2f}, {_times(metric) * found.high:+.2f}]",
                 verdict,
             ]
         )
     parts.append(
         table(
-            "What each step bought: translations exactly right, in percentage points, paired by source",
+            f"What each step bought: {_metric(metric)}, paired by source",
             ["step", "difference", "95 % interval", "is"],
             steps,
         )

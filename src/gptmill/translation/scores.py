@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gptmill.evaluation.statistics import interval, mean
+from gptmill.evaluation.statistics import Array, Statistic, interval, mean
 
 Metric = str  # exact, bleu, chrf
 
@@ -16,49 +16,45 @@ def score(
     metrics: Sequence[Metric], found: Sequence[str], truth: Sequence[str], resamples: int
 ) -> dict[str, dict[str, Any]]:
     """Metric → score, low, high (95 %), and the signature of sacrebleu's. Exact is a share, the others of 100."""
-    return {metric: _SCORES[metric](found, truth, resamples) for metric in metrics}
+    return {metric: _scored(metric, found, truth, resamples) for metric in metrics}
 
 
-def exact(found: Sequence[str], truth: Sequence[str], resamples: int) -> dict[str, Any]:
-    """The share of translations that equal the reference."""
-    right = np.array([a == b for a, b in zip(found, truth, strict=True)], dtype=np.float64)
-    low, high = interval(mean(right), len(right), resamples=resamples)
-    return {"score": float(right.mean()), "low": low, "high": high}
+def statistic(metric: Metric, found: Sequence[str], truth: Sequence[str]) -> Statistic:
+    """The score of any resample of the pairs, from which intervals and comparisons are made.
+
+    sacrebleu's scores are made anew from the sums of what it counted in each pair (Koehn 2004).
+    """
+    if metric == "exact":
+        return mean(np.array([a == b for a, b in zip(found, truth, strict=True)], dtype=np.float64))
+    scorer = _scorer(metric)
+    counts = np.array(scorer._extract_corpus_statistics(list(found), [list(truth)]))
+
+    def scores(weights: Array) -> Array:
+        sums = (weights @ counts).astype(np.int64).tolist()
+        return np.array([scorer._compute_score_from_stats(row).score for row in sums])
+
+    return scores
 
 
-def _bleu(found: Sequence[str], truth: Sequence[str], resamples: int) -> dict[str, Any]:
-    from sacrebleu.metrics.bleu import BLEU
+def _scored(metric: Metric, found: Sequence[str], truth: Sequence[str], resamples: int) -> dict[str, Any]:
+    resampled = statistic(metric, found, truth)
+    low, high = interval(resampled, len(truth), resamples=resamples)
+    if metric == "exact":
+        return {"score": float(resampled(np.ones((1, len(truth))))[0]), "low": low, "high": high}
+    scorer = _scorer(metric)
+    whole = scorer.corpus_score(list(found), [list(truth)])
+    return {"score": float(whole.score), "low": low, "high": high, "signature": str(scorer.get_signature())}
 
-    return _resampled(BLEU(), found, truth, resamples)
 
+def _scorer(metric: Metric) -> Any:
+    """sacrebleu's, with its own settings, which its signature names."""
+    if metric == "bleu":
+        from sacrebleu.metrics.bleu import BLEU
 
-def _chrf(found: Sequence[str], truth: Sequence[str], resamples: int) -> dict[str, Any]:
+        return BLEU()
     from sacrebleu.metrics.chrf import CHRF
 
-    return _resampled(CHRF(), found, truth, resamples)
-
-
-def _resampled(metric: Any, found: Sequence[str], truth: Sequence[str], resamples: int) -> dict[str, Any]:
-    """A corpus score of sacrebleu, and its interval from resampled sums of the sentences' counts (Koehn 2004)."""
-    whole = metric.corpus_score(list(found), [list(truth)])
-    counts = np.array(metric._extract_corpus_statistics(list(found), [list(truth)]))
-    rng = np.random.default_rng(0)
-    drawn = [
-        metric._compute_score_from_stats(
-            counts[rng.integers(0, len(counts), len(counts))].sum(axis=0).tolist()
-        )
-        for _ in range(resamples)
-    ]
-    low, high = np.quantile([one.score for one in drawn], [0.025, 0.975])
-    return {
-        "score": float(whole.score),
-        "low": float(low),
-        "high": float(high),
-        "signature": str(metric.get_signature()),
-    }
-
-
-_SCORES = {"exact": exact, "bleu": _bleu, "chrf": _chrf}
+    return CHRF()
 
 
 def by_length(
@@ -82,7 +78,7 @@ def by_length(
         chosen = np.flatnonzero(places == n).tolist()
         if not chosen:
             continue
-        scored = _SCORES[metric]([found[i] for i in chosen], [truth[i] for i in chosen], resamples)
+        scored = _scored(metric, [found[i] for i in chosen], [truth[i] for i in chosen], resamples)
         rows.append(
             {
                 "tokens": f"{edges[n]}–{edges[n + 1] - 1}" if edges[n + 1] else f"{edges[n]}+",  # type: ignore[operator]
