@@ -8,6 +8,8 @@ smaller one's documents.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +34,20 @@ ZIPF = np.searchsorted(_WEIGHTS, _WEIGHTS[-1] * (np.arange(1 << 20) + 0.5) / (1 
 
 def write_corpus(path: Path, documents: int) -> int:
     """Write Parquet of documents, sorted by id; returns the bytes of their texts."""
-    words = vocabulary()
     text_bytes = 0
     with pq.ParquetWriter(path, DOCUMENT, compression="zstd") as writer:
-        for block, start in enumerate(range(0, documents, BLOCK)):
-            texts = block_texts(block, words).slice(0, min(BLOCK, documents - start))
-            text_bytes += pc.sum(pc.binary_length(texts)).as_py()
-            writer.write_table(_table(start, texts), row_group_size=BLOCK)
+        for start, table in zip(range(0, documents, BLOCK), tables(), strict=False):
+            table = table.slice(0, documents - start)
+            text_bytes += pc.sum(pc.binary_length(table["text"])).as_py()
+            writer.write_table(table, row_group_size=BLOCK)
     return text_bytes
+
+
+def tables(log_length: float = 4.4) -> Iterator[pa.Table]:
+    """Documents without end, sorted by id, a block at a time."""
+    words = vocabulary()
+    for block in count():
+        yield _table(block * BLOCK, block_texts(block, words, log_length))
 
 
 def vocabulary() -> pa.Array:

@@ -5,7 +5,8 @@
 
 The corpus is made on the fly (generated.py, 3.5 kB a document on average): JSON lines, English stop words
 among made-up ones, one document in ten a copy of another with up to 5 % of its words changed. Each stage
-runs in a process of its own and reads what the stage before it made. CPU time is that of the process and
+runs in a process of its own and reads what the stage before it made; `--stages dedupe` alone reads documents that
+are made for it, as clean would leave them. CPU time is that of the process and
 its workers; `peak_rss_mb` the sum of their resident sets, looked at 20 times a second (pages that they
 share, such as libraries, count for each).
 
@@ -30,8 +31,10 @@ import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.generated import VOCABULARY, block_texts, vocabulary
+from benchmarks.generated import VOCABULARY, block_texts, tables, vocabulary
 from benchmarks.memory_limit import MemoryLimit
+from gptmill.corpus.documents import DOCUMENT
+from gptmill.corpus.sorting import SortedFile
 from gptmill.outs import write_json
 
 ROOT = Path(__file__).parents[1]
@@ -83,7 +86,10 @@ def main() -> None:
     rows = []
     for size in args.megabytes or ([10 * args.limit_mb] if args.limit_mb else [50, 200, 800]):
         with tempfile.TemporaryDirectory() as folder:
-            documents = write_corpus(Path(folder) / "texts", size * MB)
+            if args.stages == ["dedupe"]:
+                documents = write_cleaned(Path(folder) / "clean", size * MB)
+            else:
+                documents = write_corpus(Path(folder) / "texts", size * MB)
             for stage in args.stages:
                 limit = MemoryLimit(args.limit_mb * MB) if args.limit_mb else None
                 measured = measure(stage, Path(folder), limit)
@@ -114,6 +120,18 @@ def write_corpus(folder: Path, size: int) -> int:
                 documents += 1
                 written += len(text)
     return documents
+
+
+def write_cleaned(folder: Path, size: int) -> int:
+    """Write documents.parquet of `size` bytes of text or a little more; returns the number of documents."""
+    folder.mkdir()
+    with SortedFile(folder / "documents.parquet", DOCUMENT) as file:
+        for table in tables(LOG_LENGTH):
+            file.write(table)
+            size -= pc.sum(pc.binary_length(table["text"])).as_py()
+            if size <= 0:
+                return file.rows
+    raise AssertionError("the generator ended")
 
 
 def measure(stage: str, folder: Path, limit: MemoryLimit | None) -> dict[str, Any]:

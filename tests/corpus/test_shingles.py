@@ -1,3 +1,5 @@
+import weakref
+
 import daft
 import numpy as np
 import pyarrow as pa
@@ -105,3 +107,12 @@ def test_many_pairs_are_compared_in_batches(tmp_path, monkeypatch):
     pairs = rng.integers(0, 40, (200, 2))
     expected = [similarity(*(tuples(rows[i], 2) for i in pair)) for pair in pairs]
     assert file.jaccard(pairs).tolist() == expected
+
+
+def test_a_batch_is_not_held_for_its_numbers(tmp_path):
+    batch = np.arange(1000)
+    is_held = weakref.ref(batch)
+    file = ShingleFile(tmp_path / "shingles")
+    file.append(batch[:2], *shingle_sets(hashes_of(["a b", "b c"]), 2))
+    del batch
+    assert is_held() is None

@@ -28,7 +28,7 @@ from gptmill.corpus.gutenberg import strip_boilerplate
 from gptmill.corpus.language import UNKNOWN, identify
 from gptmill.corpus.lines import without_c4_lines
 from gptmill.corpus.measure import measure
-from gptmill.corpus.numbered import numbered, order_of
+from gptmill.corpus.numbered import batches_of, numbered, order_of
 from gptmill.corpus.pii import NOTHING, Redacted, redact
 from gptmill.corpus.prose import prose
 from gptmill.corpus.rules import reason
@@ -46,7 +46,6 @@ DROPPED = CLEANED.append(pa.field("reason", pa.string(), nullable=False))
 # What a visit to one document gives.
 VISIT = pa.struct([("text", pa.string()), ("language", pa.string()), *SIGNAL_FIELDS])
 STAGED = pa.schema([*CLEANED, ("reason", pa.string())])
-ROWS = 1024  # of whole documents, in memory at a time
 GUTENBERG = ["gutenberg_header", "gutenberg_footer"]
 
 
@@ -116,7 +115,7 @@ def _stage(plan: daft.DataFrame, path: Path) -> None:
 def _staged(path: Path, wanted: Callable[[pa.Array], pa.Array]) -> Iterator[pa.RecordBatch]:
     """The staged rows whose `reason` is as wanted, some at a time (Daft would read ahead of the sort)."""
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(ROWS, use_threads=False):
+        for batch in batches_of(file):
             yield batch.filter(wanted(batch["reason"]))
 
 

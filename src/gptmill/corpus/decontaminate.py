@@ -17,7 +17,7 @@ example and a document, and the pairs of the two that share n-grams.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,16 +52,19 @@ WORDS = pa.schema([("example", pa.int64()), ("words", pa.large_list(pa.uint64())
 class Examples:
     """A set of test examples: their ids, and in a file the hashes of the words of each."""
 
-    def __init__(self, name: str, ids: pa.Array, path: Path, words: Iterable[tuple[Ints, pa.Array]]) -> None:
-        """`words` has batches of numbers of examples and, as lists, the hashes of their words."""
+    def __init__(self, name: str, ids: pa.Array, path: Path) -> None:
         self.name, self.ids, self._path = name, ids, path
         self.words = np.zeros(len(ids), np.int32)  # how many each example has
-        with pa.ipc.new_file(path, WORDS) as file:
-            for example, lists in words:
-                self.words[example] = np.diff(flat(lists)[1])
-                file.write_batch(
-                    pa.record_batch([pa.array(example), lists.cast(WORDS.types[1])], schema=WORDS)
-                )
+        self._file = pa.ipc.new_file(path, WORDS)
+
+    def add(self, example: Ints, words: pa.Array) -> None:
+        """Numbers of examples and, as lists, the hashes of their words."""
+        self.words[example] = np.diff(flat(words)[1])
+        self._file.write(pa.record_batch([pa.array(example), words.cast(WORDS.types[1])], schema=WORDS))
+
+    def close(self) -> None:
+        """To be called before reading."""
+        self._file.close()
 
     def ngram(self, longest: int) -> int:
         """How many words the n-grams of this set have."""
@@ -98,7 +101,7 @@ def contaminated(source: Path, sides: dict[str, Ints], params: Decontaminate, sc
         scratch: a folder for files that can be removed afterwards.
     """
     sets = [task_examples(task, scratch / f"task-{task.name}") for task in params.against]
-    sets += [split_examples(source, name, sides[name], scratch / name) for name in params.splits]
+    sets += split_examples(source, {name: sides[name] for name in params.splits}, scratch)
     table = Table(sets, params.ngram, scratch)
     return table.judge(table.scan(source, sides["train"]), params)
 
@@ -109,20 +112,28 @@ def task_examples(task: Any, path: Path) -> Examples:
 
     names, texts = read_examples(task)
     words = daft.from_pydict({"text": texts}).select(word_hashes(daft.col("text")).alias("words")).to_arrow()
-    lists = words["words"].combine_chunks()
-    return Examples(task.name, pa.array(names), path, [(np.arange(len(names)), lists)])
+    examples = Examples(task.name, pa.array(names), path)
+    examples.add(np.arange(len(names)), words["words"].combine_chunks())
+    examples.close()
+    return examples
 
 
-def split_examples(source: Path, name: str, numbers: Ints, path: Path) -> Examples:
-    """The documents of a split as examples."""
+def split_examples(source: Path, sides: dict[str, Ints], scratch: Path) -> list[Examples]:
+    """The documents of some splits as examples, all in one pass over the texts."""
     from daft import col
 
-    plan = numbered(source, ["text"], numbers).select("document", word_hashes(col("text")).alias("words"))
-    batches = (
-        (np.searchsorted(numbers, batch["document"].to_numpy()), batch["words"])
-        for batch in plan.to_arrow_iter()
-    )
-    return Examples(name, ids_of(source, numbers), path, batches)
+    sets = [Examples(name, ids_of(source, numbers), scratch / name) for name, numbers in sides.items()]
+    wanted = np.sort(np.concatenate([np.empty(0, np.int64), *sides.values()]))
+    plan = numbered(source, ["text"], wanted).select("document", word_hashes(col("text")).alias("words"))
+    for batch in plan.to_arrow_iter():
+        document = batch["document"].to_numpy()
+        for examples, numbers in zip(sets, sides.values(), strict=True):
+            place = np.searchsorted(numbers, document)
+            here = np.flatnonzero(np.append(numbers, -1)[place] == document)
+            examples.add(place[here], batch["words"].take(pa.array(here)))
+    for examples in sets:
+        examples.close()
+    return sets
 
 
 class Table:

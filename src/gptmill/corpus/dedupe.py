@@ -24,7 +24,7 @@ from gptmill.corpus.documents import DOCUMENT
 from gptmill.corpus.engine import release_memory, start_engine, write_rows
 from gptmill.corpus.minhash import Ints
 from gptmill.corpus.near_duplicates import Clusters, cluster
-from gptmill.corpus.numbered import ROWS, ids_of, sorted_by_id
+from gptmill.corpus.numbered import batches_of, ids_of, sorted_by_id
 from gptmill.corpus.split import SIDES, split_clusters
 from gptmill.errors import UserError
 from gptmill.outs import write_json
@@ -157,9 +157,10 @@ def _dropped(source: Path, decisions: Decisions) -> Iterator[pa.RecordBatch]:
 def _batches(source: Path, columns: list[str]) -> Iterator[tuple[pa.RecordBatch, Ints]]:
     """The rows of the file in batches, with the numbers of the documents."""
     row = 0
-    for batch in pq.ParquetFile(source).iter_batches(ROWS, columns=columns, use_threads=False):
-        yield batch.select(columns), np.arange(row, row + len(batch))
-        row += len(batch)
+    with pq.ParquetFile(source) as file:
+        for batch in batches_of(file, columns):
+            yield batch.select(columns), np.arange(row, row + len(batch))
+            row += len(batch)
 
 
 def _sides(side: NDArray[np.int8]) -> pa.Array:

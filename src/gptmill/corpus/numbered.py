@@ -7,7 +7,7 @@ that are not wanted.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
 import daft
@@ -22,7 +22,7 @@ from daft.recordbatch import RecordBatch
 from gptmill.corpus.minhash import Ints
 from gptmill.errors import UserError
 
-ROWS = 512  # of whole documents, in memory at a time
+BATCH_BYTES = 2 << 20  # fewer, and the start of Daft's regular expressions costs more than the texts
 
 
 def numbered(source: Path, columns: list[str], wanted: Ints | None = None) -> daft.DataFrame:
@@ -73,7 +73,7 @@ class _RowGroup(DataSourceTask):
         first = 0
         with pq.ParquetFile(self.path) as file:
             columns = self.arrow.names[1:]
-            for batch in file.iter_batches(ROWS, [self.group], columns, use_threads=False):
+            for batch in batches_of(file, columns, [self.group]):
                 rows, begin, first = np.arange(len(batch)), first, first + len(batch)
                 if self.rows is not None:
                     rows = self.rows[slice(*np.searchsorted(self.rows, (begin, first)))] - begin
@@ -83,6 +83,16 @@ class _RowGroup(DataSourceTask):
                     arrays = [numbers, *(batch[name] for name in columns)]
                     numbered = pa.record_batch(arrays, schema=self.arrow)
                     yield RecordBatch.from_arrow_record_batches([numbered], self.arrow)
+
+
+def batches_of(
+    file: pq.ParquetFile, columns: list[str] | None = None, groups: Iterable[int] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Whole documents, some `BATCH_BYTES` in memory at a time, whether they are short or long."""
+    for group in range(file.num_row_groups) if groups is None else groups:
+        size = file.metadata.row_group(group)
+        rows = max(1, BATCH_BYTES * size.num_rows // max(1, size.total_byte_size))
+        yield from file.iter_batches(rows, [group], columns, use_threads=False)
 
 
 def id_batches(source: Path) -> Iterator[pa.Array]:
@@ -117,7 +127,7 @@ def sorted_by_id(source: Path, scratch: Path) -> tuple[Path, int]:
 
         copy = scratch / "sorted.parquet"
         with pq.ParquetFile(source) as file:
-            write_sorted(file.iter_batches(ROWS, use_threads=False), copy, file.schema_arrow, by=["id"])
+            write_sorted(batches_of(file), copy, file.schema_arrow, by=["id"])
         source = copy
         _, repeated = order_of(source)
     if repeated:

@@ -100,7 +100,7 @@ class ShingleFile:
         """Add documents by number, with their sets as `shingle_sets` gives them."""
         with self.path.open("ab") as file:
             hashes.tofile(file)
-        self._documents.append(documents)
+        self._documents.append(documents.copy())  # a view would keep the whole batch that it was read with
         self._sizes.append(np.diff(bounds))
 
     def finish(self) -> None:
