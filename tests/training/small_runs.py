@@ -11,6 +11,7 @@ from typing import Any
 from gptmill.outs import read_json
 from gptmill.params.pretrain import Pretrain
 from gptmill.training.pretrain import pretrain
+from gptmill.training.recording import Observe
 
 PARAMS: dict[str, Any] = {
     # Dropout draws random numbers at each step: what a resume must get right.
@@ -86,10 +87,10 @@ def ignore(_metrics: dict[str, float], _step: int) -> None:
     """An observer that looks away."""
 
 
-def train(tokens: Path, out: Path, **changes: Any) -> dict[str, Any]:
+def train(tokens: Path, out: Path, observe: Observe = ignore, **changes: Any) -> dict[str, Any]:
     """Train in this process; metrics.json."""
     for name in ("model", "reports"):
         (out / name).mkdir(parents=True, exist_ok=True)
     params = Pretrain.model_validate(PARAMS | changes)
-    pretrain(params, 3, tokens, out / "model", out / "reports", out / "speed", out / "resume/here", ignore)
+    pretrain(params, 3, tokens, out / "model", out / "reports", out / "speed", out / "resume/here", observe)
     return dict(read_json(out / "reports/metrics.json"))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from small_runs import PARAMS, outs, start, train
+from small_runs import PARAMS, outs, train
 
 from gptmill.models import build_model, load_model
 from gptmill.models.cross_entropy import IGNORED
@@ -156,21 +154,16 @@ def test_documents_apart_and_minutes(tokens: Path, tmp_path: Path) -> None:
     assert metrics["steps"] == read_json(tmp_path / "resume/here.steps.json")["steps"]
 
 
-def test_killed_and_resumed_ends_with_the_same_bits(tokens: Path, tmp_path: Path) -> None:
-    params = PARAMS | BERT
-    process = start(tokens, tmp_path / "killed", wait=0.5, params=params)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("observed 28"):
-            break
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
-    again = start(tokens, tmp_path / "killed", params=params)
-    text = again.communicate(timeout=120)[0]
-    assert again.returncode == 0, text
-    assert "going on from" in text
-    whole = start(tokens, tmp_path / "whole", params=params)
-    text = whole.communicate(timeout=120)[0]
-    assert whole.returncode == 0, text
-    assert outs(tmp_path / "killed") == outs(tmp_path / "whole")
+def test_broken_off_and_resumed_ends_with_the_same_bits(
+    tokens: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def break_off(_metrics: dict[str, float], step: int) -> None:
+        if step >= 28:
+            raise RuntimeError("broken off")
+
+    with pytest.raises(RuntimeError, match="broken off"):
+        train(tokens, tmp_path / "broken off", observe=break_off, **BERT)
+    train(tokens, tmp_path / "broken off", **BERT)
+    assert "going on from" in capsys.readouterr().out
+    train(tokens, tmp_path / "whole", **BERT)
+    assert outs(tmp_path / "broken off") == outs(tmp_path / "whole")
