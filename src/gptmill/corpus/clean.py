@@ -28,7 +28,7 @@ from gptmill.corpus.gutenberg import strip_boilerplate
 from gptmill.corpus.language import UNKNOWN, identify
 from gptmill.corpus.lines import without_c4_lines
 from gptmill.corpus.measure import measure
-from gptmill.corpus.numbered import batches_of, numbered, order_of
+from gptmill.corpus.numbered import numbered, order_of
 from gptmill.corpus.pii import NOTHING, Redacted, redact
 from gptmill.corpus.prose import prose
 from gptmill.corpus.rules import reason
@@ -62,15 +62,16 @@ def clean(params: Clean, source: Path, out: Path) -> None:
     if not documents_file.is_file():
         raise UserError(f"{documents_file} does not exist; run the stage collect first: dvc repro collect")
     start_engine()
-    staged = out / "staged.parquet"
+    staged = out / "staged.arrows"
     # Not Daft's own reader, which reads ahead of the workers, all of a file if it can.
     _stage(_visited(numbered(documents_file, DOCUMENT.names), params), staged)
 
     kept = out / "documents.parquet"
     # Daft keeps the order of what collect has sorted; on Ray it need not.
-    write = write_rows if order_of(staged)[0] else partial(write_sorted, by=["id"])
-    write(_staged(staged, lambda reason: reason.is_null()), kept, CLEANED)
-    write(_staged(staged, lambda reason: reason.is_valid()), out / "dropped.parquet", DROPPED)
+    ascending, _ = order_of(batch["id"] for batch in _staged(staged, columns=["id"]))
+    write = write_rows if ascending else partial(write_sorted, by=["id"])
+    write((batch.filter(batch["reason"].is_null()) for batch in _staged(staged)), kept, CLEANED)
+    write((b.filter(b["reason"].is_valid()) for b in _staged(staged)), out / "dropped.parquet", DROPPED)
     write_json(out / "pii.json", _replaced(kept))
     staged.unlink()
 
@@ -106,17 +107,21 @@ def _is_any(language: Expression, wanted: list[str]) -> Expression:
 
 
 def _stage(plan: daft.DataFrame, path: Path) -> None:
-    """Write the rows as they come: both outs are cut from them, and no text is cleaned twice."""
-    with pq.ParquetWriter(path, STAGED) as writer:
+    """Write the rows as they come: both outs are cut from them, and no text is cleaned twice.
+
+    A stream, for the footer of a Parquet file is held until it is written, and grows with the rows.
+    """
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(path, STAGED, options=options) as file:
         for batch in plan.to_arrow_iter():
-            writer.write_batch(batch.select(STAGED.names).cast(STAGED))
+            file.write_batch(batch.select(STAGED.names).cast(STAGED))
 
 
-def _staged(path: Path, wanted: Callable[[pa.Array], pa.Array]) -> Iterator[pa.RecordBatch]:
-    """The staged rows whose `reason` is as wanted, some at a time (Daft would read ahead of the sort)."""
-    with pq.ParquetFile(path) as file:
-        for batch in batches_of(file):
-            yield batch.filter(wanted(batch["reason"]))
+def _staged(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """The staged rows, some at a time (Daft would read ahead of the sort)."""
+    wanted = [STAGED.get_field_index(name) for name in columns or STAGED.names]
+    with pa.ipc.open_stream(path, options=pa.ipc.IpcReadOptions(included_fields=wanted)) as file:
+        yield from file
 
 
 def _replaced(documents: Path) -> dict[str, int]:

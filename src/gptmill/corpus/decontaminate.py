@@ -29,6 +29,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gptmill.corpus.ahead import ahead
+from gptmill.corpus.engine import release_memory
 from gptmill.corpus.examples import read_examples
 from gptmill.corpus.minhash import Hashes, Ints, word_hashes
 from gptmill.corpus.ngram_join import (
@@ -103,7 +104,10 @@ def contaminated(source: Path, sides: dict[str, Ints], params: Decontaminate, sc
     sets = [task_examples(task, scratch / f"task-{task.name}") for task in params.against]
     sets += split_examples(source, {name: sides[name] for name in params.splits}, scratch)
     table = Table(sets, params.ngram, scratch)
-    return table.judge(table.scan(source, sides["train"]), params)
+    release_memory()
+    words = table.scan(source, sides["train"])
+    release_memory()
+    return table.judge(words, params)
 
 
 def task_examples(task: Any, path: Path) -> Examples:

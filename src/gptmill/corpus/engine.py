@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from gptmill.corpus.ahead import core_count
 from gptmill.corpus.sorting import SortedFile, sorted_tables
 from gptmill.errors import UserError
 from gptmill.params.engine import Engine
@@ -40,7 +41,7 @@ def start_engine(engine: Engine | None = None) -> None:
         import daft
 
         # One file or row group for each core: the eight of its default are so much memory, and no faster.
-        daft.context.set_execution_config(scantask_max_parallel=os.cpu_count())
+        daft.context.set_execution_config(scantask_max_parallel=core_count())
         return
     os.environ["DAFT_RUNNER"] = "ray"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray 2.60 warns of its own default

@@ -105,7 +105,9 @@ def cluster(source: Path, params: Dedupe, seed: int, scratch: Path) -> Clusters:
     sets.unite(np.stack((same, np.arange(n)), axis=1)[same != np.arange(n)])
 
     one_each = np.flatnonzero((same == np.arange(n)) & signed.has_words)
+    release_memory()
     pairs = candidate_pairs(signed.bands.read(one_each), one_each)
+    release_memory()
     shingles = read_shingles(source, np.unique(pairs), params.ngram_size, scratch / "shingles")
 
     def alike(some: Ints) -> NDArray[np.bool_]:

@@ -121,7 +121,7 @@ def sorted_by_id(source: Path, scratch: Path) -> tuple[Path, int]:
     Raises:
         UserError: when two documents have one id.
     """
-    ascending, repeated = order_of(source)
+    ascending, repeated = order_of(id_batches(source))
     if not ascending:
         from gptmill.corpus.engine import write_sorted
 
@@ -129,7 +129,7 @@ def sorted_by_id(source: Path, scratch: Path) -> tuple[Path, int]:
         with pq.ParquetFile(source) as file:
             write_sorted(batches_of(file), copy, file.schema_arrow, by=["id"])
         source = copy
-        _, repeated = order_of(source)
+        _, repeated = order_of(id_batches(source))
     if repeated:
         raise UserError(
             f"dedupe: the id {repeated[0]} stands in more than one row of the cleaned documents "
@@ -138,11 +138,11 @@ def sorted_by_id(source: Path, scratch: Path) -> tuple[Path, int]:
     return source, pq.read_metadata(source).num_rows
 
 
-def order_of(source: Path) -> tuple[bool, list[str]]:
+def order_of(batches: Iterable[pa.Array]) -> tuple[bool, list[str]]:
     """Do the ids ascend, and those that stand again in the next row."""
     repeated: list[str] = []
     last = pa.array([], pa.string())
-    for ids in id_batches(source):
+    for ids in batches:
         ids = pa.concat_arrays([last, ids])
         if not pc.all(pc.less_equal(ids[:-1], ids[1:])).as_py() and len(ids) > 1:
             return False, []
