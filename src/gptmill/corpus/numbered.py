@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from daft.io.pushdowns import Pushdowns
 from daft.io.source import DataSource, DataSourceTask
 from daft.recordbatch import RecordBatch
+from daft.series import Series
 
 from gptmill.corpus.minhash import Ints
 from gptmill.errors import UserError
@@ -80,9 +81,10 @@ class _RowGroup(DataSourceTask):
                     batch = batch.take(pa.array(rows))
                 numbers = pa.array(self.first + begin + rows)
                 if len(rows):
+                    # Column by column: of a batch handed over whole, any column kept keeps all texts in memory.
                     arrays = [numbers, *(batch[name] for name in columns)]
-                    numbered = pa.record_batch(arrays, schema=self.arrow)
-                    yield RecordBatch.from_arrow_record_batches([numbered], self.arrow)
+                    named = zip(self.arrow.names, arrays, strict=True)
+                    yield RecordBatch.from_pydict({name: Series.from_arrow(array) for name, array in named})
 
 
 def batches_of(
