@@ -212,15 +212,6 @@ def test_a_file_just_written_is_read_again(tmp_path: Path) -> None:
     assert list((tmp_path / "parts").iterdir()) == []
 
 
-def test_a_part_cut_short_is_read_again(tmp_path: Path, texts: Path) -> None:
-    for path in texts.iterdir():
-        os.utime(path, (1e9, 1e9))
-    expected = collected(tmp_path / "first", tmp_path / "parts", files("s", texts))
-    for size, part in zip((0, 9, 200), (tmp_path / "parts").iterdir(), strict=False):
-        os.truncate(part, size)
-    assert collected(tmp_path / "again", tmp_path / "parts", files("s", texts)) == expected
-
-
 def test_a_full_disk_is_named_and_no_file_is_blamed(
     tmp_path: Path, texts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +134,9 @@ def test_a_unit_comes_back_as_rows_or_as_an_error(tmp_path: Path) -> None:
         ("file:a.jsonl#3", "\ufffd", 3),
     ]
     assert dict(rows[0]["meta"]) == {"group": "a", "kind": "files"}
+    for size in (200, 9, 0):  # as a power cut leaves it: to be read again
+        os.truncate(part, size)
+        assert read_result(part) is None
     part.unlink()
     path.write_text('{"text": "one"}\n{')
     assert "line 2 is not JSON: column 2" in read_unit(unit(path), part)["error"]
