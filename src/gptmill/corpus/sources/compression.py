@@ -64,9 +64,8 @@ def _decompressed(raw: Iterator[bytes], suffix: str, max_ratio: float) -> Iterat
                     f"its first {n_read:,} bytes unpack to {n_made:,}, more than {max_ratio:g} times as much: "
                     f"a {name} bomb? If it is sound, raise collect.max_ratio; else remove it."
                 )
-            if (
-                made
-            ):  # none of it yet, while a header or a block isn't whole: to a reader that would be the end
+            # Nothing yet, while a header or a block isn't whole: a reader would take it for the end.
+            if made:
                 yield made
             pending = stream.unused_data if stream.eof else b""
             stream = None if stream.eof else stream
