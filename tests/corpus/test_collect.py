@@ -16,6 +16,7 @@ from gptmill.errors import UserError
 from gptmill.outs import new_outs, read_json
 from gptmill.params import check
 from gptmill.params.collect import Collect
+from pipeline.collect import unwatched
 
 
 def run(out: Path, *sources: dict[str, Any]) -> None:
@@ -209,6 +210,48 @@ def test_a_file_just_written_is_read_again(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("One.")
     collected(tmp_path / "out", tmp_path / "parts", files("s", tmp_path / "a.txt"))
     assert list((tmp_path / "parts").iterdir()) == []
+
+
+def test_a_full_disk_is_named_and_no_file_is_blamed(
+    tmp_path: Path, texts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = {"read": 0, "empty": 0, "broken": 0, "error": "No space left", "skipped": None, "full": True}
+    monkeypatch.setattr("gptmill.corpus.collect._read", lambda units, _: ((unit, full) for unit in units))
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        collected(tmp_path / "out", tmp_path / "parts", files("s", texts))
+    assert caught.value.filename == str(tmp_path / "parts")
+
+
+def test_names_that_are_no_text_and_broken_records(
+    tmp_path: Path, texts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("fastwarc", reason="the reader of WARC files is an optional extra")
+    (texts / os.fsdecode(b"bad\xff.txt")).write_text("Bytes.")
+    http = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: br\r\n\r\nnot so"
+    head = f"WARC/1.0\r\nWARC-Type: response\r\nContent-Type: application/http\r\nContent-Length: {len(http)}"
+    (texts / "a.warc").write_bytes(f"{head}\r\n\r\n{http}\r\n\r\n".encode() * 2)
+    collected(tmp_path / "out", None, files("s", texts))
+    assert "file:bad%FF.txt" in pq.read_table(tmp_path / "out/documents.parquet")["uri"].to_pylist()
+    assert f"left out 2 of the records of {texts}/a.warc: record 1: " in capsys.readouterr().err
+    assert read_json(tmp_path / "out/sources.json")["s"]["unreadable"] == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("raw", ""),
+        ("raw/a.txt", ""),
+        ("raw/*/*.txt", ""),
+        ("my/books/*/*.txt", r"add my/books to the deps of collect"),
+        ("my/books", r"add my/books to the deps of collect"),
+        ("**/*.txt", r"`dvc repro -f collect`"),
+        ("s3://bucket/*", r"`dvc repro -f collect`"),
+    ],
+)
+def test_what_dvc_can_watch(path: str, said: str) -> None:
+    remedy = unwatched(path, ["data/gates/params.json", "raw"])
+    assert bool(remedy) == bool(said)
+    assert said in remedy
 
 
 def test_what_reads_is_part_of_a_parts_name() -> None:

@@ -7,6 +7,8 @@ together: one of them becomes the document, and what becomes of the others stand
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -89,6 +91,7 @@ def read_parts(units: list[Unit], parts: Path | None, scratch: Path, counts: Cou
 
     Raises:
         UserError: naming the broken files, once all are read.
+        OSError: when the disk is full.
     """
     if parts:
         parts.mkdir(parents=True, exist_ok=True)
@@ -98,17 +101,21 @@ def read_parts(units: list[Unit], parts: Path | None, scratch: Path, counts: Cou
         paths.append(parts.resolve() / f"{name}.parquet" if parts and name else scratch / f"{i}.parquet")
 
     errors: list[str] = []
-    todo = [(unit, path) for unit, path in zip(units, paths, strict=True) if not path.is_file()]
-    results = [(unit, read_result(path)) for unit, path in zip(units, paths, strict=True) if path.is_file()]
+    kept = [(unit, path, read_result(path)) for unit, path in zip(units, paths, strict=True)]
+    todo = [(unit, path) for unit, path, result in kept if result is None]
+    results = [(unit, result) for unit, _, result in kept if result is not None]
     with progress("collect: files", len(todo)) as advance:
         for unit, result in _read([unit for unit, _ in todo], [path for _, path in todo]):
             advance(1)
             results.append((unit, result))
+    if any(result["full"] for _, result in results):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(parts or scratch))
     for unit, result in results:
         counts[unit.source].update(read=result["read"], empty=result["empty"])
         if result["skipped"]:
-            counts[unit.source]["unreadable"] += 1
-            print(f"gptmill: warning: left out {unit.path}: {result['skipped']}", file=sys.stderr)
+            counts[unit.source]["unreadable"] += result["broken"] or 1
+            part = f"{result['broken']} of the records of " if result["broken"] else ""
+            print(f"gptmill: warning: left out {part}{unit.path}: {result['skipped']}", file=sys.stderr)
         if result["error"]:
             errors.append(f"{unit.path}: {result['error']}")
     if errors:
@@ -123,7 +130,11 @@ def _read(units: list[Unit], paths: list[Path]) -> Iterator[tuple[Unit, dict[str
     if not units:
         return
     columns: dict[str, Any] = {name: [getattr(unit, name) for unit in units] for name in FIELDS}
-    columns |= {"part": [str(path) for path in paths], "number": list(range(len(units)))}
+    columns |= {
+        "path": [os.fsencode(unit.path) for unit in units],
+        "part": [os.fsencode(path) for path in paths],
+    }
+    columns["number"] = list(range(len(units)))
     plan = spread(daft.from_pydict(columns), len(units))
     result = read_units(col("part"), *(col(name) for name in FIELDS))
     for batch in plan.select("number", result.alias("result")).to_arrow_iter():

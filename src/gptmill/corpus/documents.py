@@ -7,7 +7,7 @@ import hashlib
 import pyarrow as pa
 
 # `uri` says where the text can be found again, without a path of this machine:
-#   pkg:pypi/numpy@2.4.6/numpy/linalg/_linalg.py#qr     file:books/Emma.txt#3
+#   pkg:pypi/numpy@2.4.6/numpy/linalg/_linalg.py#qr     file:Emma.txt#3
 # `meta` holds strings only. Every source sets `group` (the package, the file): what the text is part of.
 DOCUMENT = pa.schema(
     [

@@ -26,7 +26,7 @@ from gptmill.params.collect import Collect
 REPEAT = pa.schema([DOCUMENT.field(name) for name in ("id", "source", "uri", "licence", "meta")])
 DROPPED = REPEAT.append(pa.field("reason", pa.string(), nullable=False))
 STAGED = DOCUMENT.set(1, pa.field("text", pa.string())).append(pa.field("rank", pa.int32()))
-ROWS = 1024  # read from a part at a time
+ROWS = 1024  # of ids read from a part at a time
 Counts = dict[str, Counter[str]]
 
 
@@ -70,7 +70,9 @@ def _rows(units: list[Unit], parts: list[Path]) -> Iterator[pa.Table]:
         same = {"source": unit.source, "licence": unit.licence, "rank": unit.rank}
         same |= {"origin": "real", "lang": "und"}
         with pq.ParquetFile(part) as file:
-            for batch in file.iter_batches(ROWS):
+            # iter_batches would hold several groups; a group is as much as a worker held (sources/reading.py).
+            for group in range(file.num_row_groups):
+                batch = file.read_row_group(group, use_threads=False)
                 columns = [
                     pa.repeat(same[name], len(batch)) if name in same else batch[name]
                     for name in STAGED.names

@@ -8,6 +8,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gptmill.corpus.sources import compression
 from gptmill.corpus.sources.compression import read_chunks, read_lines
 from gptmill.corpus.sources.units import Unreadable
 
@@ -20,6 +21,17 @@ def test_reads_members_one_after_the_other(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes(COMPRESS[suffix](DATA) + COMPRESS[suffix](b"more"))
     assert b"".join(read_chunks(str(path), 200)) == DATA + b"more"
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_no_chunk_is_empty(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads a stream takes an empty chunk for its end; a piece may end in a header, or in a block."""
+    monkeypatch.setattr(compression, "PIECE", 7)
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(COMPRESS[suffix](b"some bytes") * 20)
+    chunks = list(read_chunks(str(path), 200))
+    assert b"".join(chunks) == b"some bytes" * 20
+    assert all(chunks)
 
 
 def test_gzip_may_be_padded_with_zeros(tmp_path: Path) -> None:

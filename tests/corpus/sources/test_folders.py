@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_globs_and_single_files() -> None:
     ("path", "said"),
     [
         ("boks", r'no such path.*did you mean "books"'),
-        ("empty", r"the folder is empty"),
+        ("empty", r"no file is in the folder.*links to folders aren.t followed"),
         ("books/*.md", r"no file matches"),
         ("books/x.pdf", r"Suffixes found: \.pdf \(1\)\. Allowed: \.txt, \.md, \.jsonl, \.parquet"),
     ],
@@ -54,6 +55,18 @@ def test_globs_and_single_files() -> None:
 def test_nothing_to_read_says_what_is_there(path: str, said: str) -> None:
     with pytest.raises(UserError, match=f'collect.sources "s": path .*{said}'):
         uris(path)
+
+
+def test_links_to_folders_and_pipes_are_named(library: Path) -> None:
+    (library / "empty" / "link").symlink_to(library / "books")
+    with pytest.raises(UserError, match="links to folders aren't followed"):
+        uris("empty")
+    os.mkfifo(library / "books" / "pipe.txt")
+    with pytest.raises(UserError, match=r"books/pipe\.txt is a pipe"):
+        uris("books")
+    os.mkfifo(library / "books" / "pipe")  # nobody would open it
+    (library / "books" / "pipe.txt").unlink()
+    assert uris("books") == (ALL, 2)
 
 
 def test_stem() -> None:

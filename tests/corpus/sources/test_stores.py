@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,7 +53,8 @@ def test_folders_globs_and_files() -> None:
         ("memory://none", "no file is there or matches"),
         ("memory://b/*.pdf", r"Suffixes found: \.pdf"),
         ("file:///b", "give a local path as such"),
-        ("wrong://b", "no store is known as wrong://"),
+        ("wrong://b", r"no store is known as wrong://\. Known are such as s3:// and gs://$"),
+        ("https://a.org/b.txt", "kind url, with its sha256"),
         ("hf://datasets/a/b", "kind huggingface, with its commit"),
     ],
 )
@@ -103,3 +106,15 @@ def test_an_s3_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "")
     running.stop()
     assert before is not None
+
+
+def test_a_file_changed_in_place_with_its_old_time_has_another_stamp(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    stamps = set()
+    for text in ("one", "two"):
+        path.write_text(text)
+        os.utime(path, (1e9, 1e9))
+        stamps.add(stamp(str(path)))
+        time.sleep(0.02)  # more than a tick of the file system's clock
+    assert None not in stamps
+    assert len(stamps) == 2

@@ -80,3 +80,8 @@ def test_failures_are_messages_and_nothing_is_kept(
 def test_no_server() -> None:
     with pytest.raises(UserError, match=r"cannot download: .*refused"):
         url.url_units(source("http://127.0.0.1:9/a.txt"), 0)
+
+
+def test_no_url() -> None:
+    with pytest.raises(UserError, match="not a URL: Invalid IPv6 URL"):
+        url.url_units(source("http://[::1/a.txt"), 0)

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import gzip
+import random
 from pathlib import Path
 
 import pytest
+import zstandard
 
+from gptmill.corpus.sources import compression
 from gptmill.corpus.sources.files import read_file
+from gptmill.corpus.sources.reading import read_result, read_unit
 from gptmill.corpus.sources.units import Text, Unit, Unreadable
 
 pytest.importorskip("resiliparse", reason="Resiliparse is an optional extra")
@@ -81,11 +85,54 @@ def test_a_broken_archive_is_an_error(tmp_path: Path) -> None:
         list(read_file(unit(packed)))
 
 
-def test_a_page_too_large_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a.warc.gz", "a.warc.zst", "a.warc"])
+def test_many_members(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records of their own gzip members, as crawlers write them, and one Zstandard frame of large blocks."""
+    monkeypatch.setattr(compression, "PIECE", 256)
+    noise = random.Random(0)
+    bodies = [" ".join(map(str, noise.choices(range(9**9), k=noise.randint(1, 300)))) for _ in range(50)]
+    bodies.append(" ".join(map(str, range(20_000))))  # longer than any buffer
+    records = [response(b"http://a.org", b"200 OK", b"text/plain", body.encode("ascii")) for body in bodies]
+    whole = b"".join(records)
+    pack = {".gz": lambda: b"".join(map(gzip.compress, records)), ".zst": lambda: zstandard.compress(whole)}
+    path = tmp_path / name
+    path.write_bytes(pack.get(path.suffix, lambda: whole)())
+    assert [text.text for text in read_file(unit(path))] == bodies
+
+
+def test_a_broken_record_is_counted_and_the_next_ones_are_read(tmp_path: Path) -> None:
+    page = b"<p>A page.</p>"
+    bomb = gzip.compress(bytes(20 << 20))
+    codings = [
+        (b"Content-Encoding: gzip", gzip.compress(page)),
+        (b"Content-Encoding: br", b"not so"),
+        (b"Content-Encoding: gzip", b"not so"),
+        (b"Transfer-Encoding: chunked", b"not so"),
+        (b"Content-Encoding: gzip", bomb),
+        (b"X-Size: large", page * 9000),
+        (b"X: y", page),
+    ]
+    path, part = tmp_path / "a.warc", tmp_path / "part"
+    path.write_bytes(
+        b"".join(response(b"http://a.org", b"200 OK", b"Text/HTML\r\n" + c, b) for c, b in codings)
+    )
+    texts = list(read_file(unit(path, max_bytes=100_000)))
+    assert [text.text for text in texts] == ["A page.", "", "", "", "", "", "A page."]
+    assert [bool(text.broken) for text in texts] == [False, True, True, True, True, True, False]
+    assert "collect.max_text_bytes" in texts[5].broken
+    assert "more than 16,777,216" in list(read_file(unit(path)))[4].broken  # by collect.max_ratio
+    result = read_unit(unit(path, max_bytes=100_000), part)
+    assert (result["read"], result["empty"], result["broken"], result["error"]) == (2, 0, 5, None)
+    assert result["skipped"].startswith("record 2: ")
+    assert read_result(part) == result
+
+
+def test_an_archive_that_ends_after_headers_is_truncated(tmp_path: Path) -> None:
     path = tmp_path / "a.warc"
-    path.write_bytes(b"".join(RECORDS))
-    with pytest.raises(Unreadable, match=r"record 1 holds more than 20 bytes; raise collect\.max_text_bytes"):
-        list(read_file(unit(path, max_bytes=20)))
+    whole = b"".join(RECORDS[:2])
+    path.write_bytes(whole[: whole.rindex(b"\r\n\r\n", 0, -4) + 4])
+    with pytest.raises(Unreadable, match="truncated: it ends within record 1"):
+        list(read_file(unit(path)))
 
 
 def test_deep_nesting_does_not_crash(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ COMPRESSIONS = (".gz", ".zst")
 
 
 def read_chunks(path: str, max_ratio: float) -> Iterator[bytes]:
-    """The content of `path`, decompressed as its last suffix says.
+    """The content of `path`, decompressed as its last suffix says, in chunks that are never empty.
 
     Raises:
         Unreadable: when the compressed data is truncated or broken, or unpacks to more than `max_ratio`
@@ -64,7 +64,9 @@ def _decompressed(raw: Iterator[bytes], suffix: str, max_ratio: float) -> Iterat
                     f"its first {n_read:,} bytes unpack to {n_made:,}, more than {max_ratio:g} times as much: "
                     f"a {name} bomb? If it is sound, raise collect.max_ratio; else remove it."
                 )
-            yield made
+            # Nothing yet, while a header or a block isn't whole: a reader would take it for the end.
+            if made:
+                yield made
             pending = stream.unused_data if stream.eof else b""
             stream = None if stream.eof else stream
     if stream is not None or not n_read:

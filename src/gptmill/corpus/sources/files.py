@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from gptmill.corpus.gutenberg import sections
 from gptmill.corpus.sources.compression import COMPRESSIONS, read_chunks, read_lines, read_whole
@@ -20,7 +20,9 @@ from gptmill.corpus.sources.stores import opened
 from gptmill.corpus.sources.units import Text, Unit, Unreadable
 from gptmill.corpus.sources.web import read_html, read_warc
 
-ROWS = 1024  # read from Parquet at a time
+ROWS = 1024  # read from Parquet at a time, or as many as are about BYTES
+BYTES = 4 << 20
+JSON_TYPES = {int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
 
 
 def read_file(unit: Unit) -> Iterator[Text]:
@@ -74,13 +76,21 @@ def _read_jsonl(unit: Unit) -> Iterator[Text]:
             ) from None
         except RecursionError:
             raise Unreadable(f"line {number} is nested too deeply. Mend or remove the line.") from None
+        except ValueError as error:  # a whole number of thousands of digits
+            raise Unreadable(f"line {number} can't be read: {error}. Mend or remove the line.") from None
         if not isinstance(row, dict):
-            raise Unreadable(f"line {number} holds a {type(row).__name__}; each line must be an object.")
+            raise Unreadable(
+                f"line {number} holds {_json_type(row)}; each line must be an object, such as "
+                f'{{"{unit.text_column}": "..."}}. Mend or remove the line.'
+            )
         if unit.text_column not in row:
             raise Unreadable(f"line {number}: {_no_column(unit.text_column, list(row))}")
         text = row[unit.text_column]
         if not isinstance(text, str):
-            raise Unreadable(f'line {number}: "{unit.text_column}" is {type(text).__name__}, not a string.')
+            raise Unreadable(
+                f'line {number}: "{unit.text_column}" is {_json_type(text)}, not a string. Mend or remove the '
+                "line, or name another column in `text_column`."
+            )
         yield Text(text, str(number))
 
 
@@ -98,12 +108,17 @@ def _read_parquet(unit: Unit) -> Iterator[Text]:
             if not (
                 pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value)
             ):
-                raise Unreadable(f'column "{name}" is of type {kind}, not string.')
-            for batch in file.iter_batches(ROWS, columns=[name]):
+                raise Unreadable(
+                    f'column "{name}" is of type {kind}, not string. Name a column of strings in `text_column`.'
+                )
+            for batch in _batches(file, name):
                 for text in batch.column(0).to_pylist():
                     number += 1
                     if text is None:
-                        raise Unreadable(f'row {number}: "{name}" is null, not a string.')
+                        raise Unreadable(
+                            f'row {number}: "{name}" is null, not a string. Fill or remove the row, or name '
+                            "another column in `text_column`."
+                        )
                     yield Text(text, str(number))
     except UnicodeDecodeError as error:
         raise Unreadable(f'row {number + 1} or after: "{name}" is not UTF-8 ({error.reason}).') from None
@@ -111,6 +126,18 @@ def _read_parquet(unit: Unit) -> Iterator[Text]:
         if isinstance(error, FileNotFoundError | PermissionError):
             raise
         raise Unreadable(f"not a whole Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _batches(file: Any, name: str) -> Iterator[Any]:
+    """The column in batches within row groups: across them, `iter_batches` would hold several."""
+    for group in range(file.num_row_groups):
+        size = file.metadata.row_group(group)
+        rows = BYTES * size.num_rows // max(1, size.total_byte_size)
+        yield from file.iter_batches(min(max(1, rows), ROWS), [group], [name], use_threads=False)
+
+
+def _json_type(value: object) -> str:
+    return "null" if value is None else JSON_TYPES.get(type(value), "a string")
 
 
 def _seekable(unit: Unit) -> BinaryIO:

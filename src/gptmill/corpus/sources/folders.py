@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ def _stored_units(source: Files, rank: int, where: str) -> tuple[list[Unit], int
         raise UserError(
             f"{where}: give a dataset of the hub as a source of kind huggingface, with its commit."
         )
+    if source.path.startswith(("http://", "https://")):
+        raise UserError(f"{where}: give a file behind http(s) as a source of kind url, with its sha256.")
     root, urls = stored_files(source.path, where)
     readable = [url for url in urls if file_format(url) in READERS]
     if not readable:
@@ -89,7 +92,10 @@ def find_files(path: str, where: str) -> Found:
     elif here.is_dir():
         root, candidates = here, _below(here)
         if not candidates:
-            raise UserError(f"{where}: the folder is empty. Put {ALLOWED} into it or name another.")
+            raise UserError(
+                f"{where}: no file is in the folder (hidden ones are left out, and links to folders aren't "
+                f"followed). Put {ALLOWED} into it or name another."
+            )
     elif glob.has_magic(path):
         root = _fixed_prefix(path)
         candidates = [Path(match) for match in glob.glob(path, recursive=True) if Path(match).is_file()]  # noqa: PTH207
@@ -104,6 +110,10 @@ def find_files(path: str, where: str) -> Found:
     files = sorted((file for file in candidates if file_format(file.name) in READERS), key=lambda f: f.parts)
     if not files:
         raise UserError(f"{where}: {_none_readable(candidates)}")
+    if special := [file for file in files if _is_special(file)]:
+        raise UserError(
+            f"{where}: {special[0]} is a pipe, a socket or a device, not a file to be read. Move it away."
+        )
     return Found(root, files, len(candidates) - len(files))
 
 
@@ -111,6 +121,15 @@ def _none_readable(files: Sequence[PurePath]) -> str:
     suffixes = Counter("".join(file.suffixes[-2:]) or "no suffix" for file in files)
     listed = ", ".join(f"{suffix} ({n})" for suffix, n in sorted(suffixes.items())[:10])
     return f"no file that can be read. Suffixes found: {listed}. Allowed: {ALLOWED}."
+
+
+def _is_special(path: Path) -> bool:
+    """Neither a regular file nor a folder: to open a named pipe is to wait for ever."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # a link to nothing: whoever reads it says so
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _linked(file: Path, root: Path) -> bool:

@@ -9,6 +9,7 @@ reads, the versions of the libraries that it asks.
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import sys
@@ -44,14 +45,18 @@ PART = pa.schema(
 ROWS = 1024
 CHARS = 4 << 20  # of text in a worker's memory, before rows are written
 
-# What reading one unit gives: numbers, or `error` (mend it) or `skipped` (a warning), never an exception:
-# in a worker process that would lose its type.
+# What reading one unit gives: numbers, or `error` (mend it), `full` (no disk space for its part) or `skipped`
+# (a warning: why the file, or the first of `broken` texts of it, is left out), never an exception: in a
+# worker process that would lose its type.
+NOTED = ("read", "empty", "broken", "skipped")  # of a result, in its part
 RESULT = pa.struct(
     [
         ("read", pa.int64()),
         ("empty", pa.int64()),  # texts of nothing but white space, which are no documents
+        ("broken", pa.int64()),
         ("error", pa.string()),
         ("skipped", pa.string()),
+        ("full", pa.bool_()),
     ]
 )
 
@@ -59,15 +64,26 @@ RESULT = pa.struct(
 # One file at a time: a batch of files would wait for its largest.
 @daft.func.batch(return_dtype=DataType.from_arrow_type(RESULT), use_process=True, batch_size=1)
 def read_units(part: Series, *columns: Series) -> pa.Array:
-    """Where to write each part, and columns of `Unit` in the order of `FIELDS`, to a `RESULT` a unit."""
+    """Where to write each part, and columns of `Unit` in the order of `FIELDS`, to a `RESULT` a unit.
+
+    Paths come as bytes: names of files need not be text.
+    """
     units = [Unit(*values) for values in zip(*(column.to_pylist() for column in columns), strict=True)]
-    parts = [Path(path) for path in part.to_pylist()]
+    units = [replace(unit, path=os.fsdecode(unit.path)) for unit in units]
+    parts = [Path(os.fsdecode(path)) for path in part.to_pylist()]
     return pa.array([read_unit(unit, path) for unit, path in zip(units, parts, strict=True)], RESULT)
 
 
 def read_unit(unit: Unit, part: Path) -> dict[str, Any]:
     """Write the documents of one file to `part`, unless it can't be read; how that went as a `RESULT`."""
-    result: dict[str, Any] = {"read": 0, "empty": 0, "error": None, "skipped": None}
+    result: dict[str, Any] = {
+        "read": 0,
+        "empty": 0,
+        "broken": 0,
+        "error": None,
+        "skipped": None,
+        "full": False,
+    }
     partial = part.with_name(f".{part.name}.{os.getpid()}")
     try:
         with pq.ParquetWriter(partial, PART, compression="zstd", compression_level=1) as writer:
@@ -76,12 +92,13 @@ def read_unit(unit: Unit, part: Path) -> dict[str, Any]:
                     writer.write_table(pa.Table.from_pylist(rows, PART))
             except Skipped as error:
                 result["skipped"] = str(error)
-            noted = {name: str(result[name]) for name in ("read", "empty", "skipped") if result[name]}
+            noted = {name: str(result[name]) for name in NOTED if result[name]}
             writer.add_key_value_metadata(noted)
         partial.replace(part)
     except Unreadable as error:
-        result["error"] = str(error)
+        result["error"] = valid_text(str(error))  # it may quote the file
     except OSError as error:
+        result["full"] = error.errno in (errno.ENOSPC, errno.EDQUOT)
         result["error"] = error.strerror or str(error)
     except Exception as error:  # a store's client has exceptions of its own; on disks there are no others
         if not is_url(unit.path):
@@ -92,12 +109,15 @@ def read_unit(unit: Unit, part: Path) -> dict[str, Any]:
     return result
 
 
-def read_result(part: Path) -> dict[str, Any]:
-    """The `RESULT` that goes with a part written earlier."""
-    noted = pq.read_metadata(part).metadata or {}
-    read, empty = (int(noted.get(name, b"0")) for name in (b"read", b"empty"))
+def read_result(part: Path) -> dict[str, Any] | None:
+    """The `RESULT` that goes with a part written earlier; None where there is none that can be read."""
+    try:
+        noted = pq.read_metadata(part).metadata or {}
+    except (OSError, pa.ArrowInvalid):  # not there, or cut short when the power failed
+        return None
+    counted = {name: int(noted.get(name.encode(), b"0")) for name in NOTED[:3]}
     skipped = noted[b"skipped"].decode() if b"skipped" in noted else None
-    return {"read": read, "empty": empty, "error": None, "skipped": skipped}
+    return counted | {"error": None, "skipped": skipped, "full": False}
 
 
 def part_name(unit: Unit) -> str | None:
@@ -128,7 +148,10 @@ def _reader() -> str:
 def _rows(unit: Unit, counts: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The documents of one file; `counts` keeps count."""
     for text in read_docstrings(unit) if unit.kind == "docstrings" else read_file(unit):
-        if text.text.strip():
+        if text.broken:
+            counts["broken"] += 1
+            counts["skipped"] = counts["skipped"] or valid_text(text.broken)
+        elif text.text.strip():
             counts["read"] += 1
             yield _row(unit, text)
         else:

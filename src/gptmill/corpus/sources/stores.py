@@ -1,4 +1,4 @@
-"""Object stores and other places that fsspec knows (`s3://`, `gs://`, `hf://`), beside local paths.
+"""Object stores and other places that fsspec knows (`s3://`, `gs://`), beside local paths.
 
 Credentials and endpoints are the clients' own affair: AWS_PROFILE, AWS_ENDPOINT_URL,
 GOOGLE_APPLICATION_CREDENTIALS, HF_TOKEN and so on; nothing of them is a parameter.
@@ -65,9 +65,9 @@ def stored_files(url: str, where: str) -> tuple[str, list[str]]:
 def stamp(path: str) -> str | None:
     """What tells this version of a file from others, without reading it; None where that is not safe.
 
-    On a disk: device, inode, size and time of change, as DVC and Git do; not for a file so fresh that a
-    second change could fall into the same tick of the clock. In a store: what it says of the object,
-    its ETag among that.
+    On a disk: device, inode, size and the times of the last change of its content and of anything about it,
+    as Git does; not for a file so fresh that a second change could fall into the same tick of the clock. In a
+    store: what it says of the object, its ETag among that.
     """
     if is_url(path):
         import fsspec
@@ -81,7 +81,8 @@ def stamp(path: str) -> str | None:
     status = Path(path).stat()
     if abs(time.time() - status.st_mtime) < 2:
         return None
-    return f"{Path(path).absolute()} {status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
+    numbers = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return f"{Path(path).absolute()} {numbers}"
 
 
 def digest(*parts: str) -> str:
@@ -100,7 +101,7 @@ def _store(url: str, where: str, protocol: str) -> Any:
         raise UserError(f"{where}: {protocol}:// needs a client that is not installed: {remedy}") from None
     except ValueError:
         raise UserError(
-            f"{where}: no store is known as {protocol}://. Such as: s3://, gs://, hf://"
+            f"{where}: no store is known as {protocol}://. Known are such as s3:// and gs://"
         ) from None
 
 

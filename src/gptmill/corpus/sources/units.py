@@ -30,6 +30,7 @@ class Text:
     text: str
     fragment: str = ""
     meta: dict[str, str] = field(default_factory=dict)
+    broken: str = ""  # why it can't be read, where the rest of its file can
 
 
 class Unreadable(Exception):  # noqa: N818 -- an outcome of reading, which the caller turns into a message

@@ -28,7 +28,10 @@ def url_units(source: Url, rank: int) -> list[Unit]:
         UserError: when the file cannot be had, has another hash, or has a suffix that we cannot read.
     """
     where = f'collect.sources "{source.name}": {source.url}'
-    name = PurePosixPath(unquote(urlsplit(source.url).path)).name
+    try:
+        name = PurePosixPath(unquote(urlsplit(source.url).path)).name
+    except ValueError as error:
+        raise UserError(f"{where}: not a URL: {error}. Mend `url`.") from None
     if file_format(name) not in READERS:
         raise UserError(f'{where}: cannot tell how to read "{name}". Allowed: {ALLOWED}.')
     path = DOWNLOADS / source.sha256 / name

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from gptmill.corpus.sources.compression import read_chunks, read_whole
+from gptmill.corpus.sources.compression import UNSUSPICIOUS, read_chunks, read_whole
 from gptmill.corpus.sources.encodings import decode
 from gptmill.corpus.sources.units import Text, Unit, Unreadable
 
@@ -39,7 +39,8 @@ def read_html(unit: Unit) -> Iterator[Text]:
 def read_warc(unit: Unit) -> Iterator[Text]:
     """The text of each page of a WARC file, and of each text of a WET file, by the record's number.
 
-    Every other record (a request, a picture, a redirect, an error page) holds no text: it is empty.
+    Every other record (a request, a picture, a redirect, an error page) holds no text: it is empty. A page
+    that isn't packed as its headers say, or is too large, is broken: that is common, and the next one is sound.
 
     Raises:
         Unreadable: when the archive is broken or truncated, or its reader is not installed.
@@ -52,9 +53,12 @@ def read_warc(unit: Unit) -> Iterator[Text]:
     kinds = WarcRecordType.response | WarcRecordType.resource | WarcRecordType.conversion
     number = 0
     try:
-        for record in ArchiveIterator(stream, record_types=kinds, auto_decode="all", stream_detect=False):
+        for record in ArchiveIterator(stream, record_types=kinds, parse_http=False, stream_detect=False):
             number += 1
-            yield _text(record, number, unit.max_bytes)
+            data = record.reader.read(unit.max_bytes)
+            if len(data) < min(record.content_length, unit.max_bytes):
+                raise Unreadable(f"truncated: it ends within record {number}")
+            yield _text(record, data, number, unit)
     except OSError as error:
         raise Unreadable(f"broken after record {number}: {error}") from None
     if stream.tail != END:
@@ -75,7 +79,7 @@ class _Stream(io.RawIOBase):
 
     def read(self, size: int | None = -1) -> bytes:
         if not self.rest:
-            self.rest = next(self.chunks, b"")
+            self.rest = next(filter(None, self.chunks), b"")  # an empty chunk is not the end
         data = self.rest if size is None or size < 0 else self.rest[:size]
         self.rest = self.rest[len(data) :]
         self.position += len(data)
@@ -83,21 +87,37 @@ class _Stream(io.RawIOBase):
         return data
 
 
-def _text(record: Any, number: int, max_bytes: int) -> Text:
-    """The text of one record that is a page or a text; of any other an empty one."""
-    headers = record.http_headers
-    kind = record.http_content_type or record.headers.get("Content-Type", "").split(";")[0].strip()
-    failed = headers is not None and headers.status_code != 200
+def _text(record: Any, data: bytes, number: int, unit: Unit) -> Text:
+    """The text of one record, of which `data` is the beginning; a broken one if it can't be unpacked."""
+    from fastwarc.warc import WarcRecord
+
+    # In a record of its own, for one that fails while it is unpacked takes the archive's reader along.
+    page = WarcRecord()
+    page.set_bytes_content(data)
+    page.is_http = record.is_http
+    try:
+        page.parse_http(auto_decode="all")
+        return _page_text(page, record.headers, record.content_length, number, unit)
+    except (OSError, Unreadable) as error:
+        return Text("", str(number), broken=f"record {number}: {error}")
+
+
+def _page_text(page: Any, headers: Any, size: int, number: int, unit: Unit) -> Text:
+    """The text of a page or a text of `size` bytes as stored; of any other record an empty one."""
+    kind = (page.http_content_type or headers.get("Content-Type", "").split(";")[0]).strip().lower()
+    failed = page.http_headers is not None and page.http_headers.status_code != 200
     if failed or kind not in (*PAGES, "text/plain"):
         return Text("", str(number))
-    data = record.reader.read(max_bytes + 1)
-    if len(data) > max_bytes:
+    limit = int(min(unit.max_bytes, max(unit.max_ratio * size, UNSUSPICIOUS)))
+    data = page.reader.read(limit + 1)
+    if size > unit.max_bytes or len(data) > limit:
         raise Unreadable(
-            f"record {number} holds more than {max_bytes:,} bytes; raise collect.max_text_bytes."
+            f"its {size:,} bytes are, or unpack to, more than {limit:,}. If it is sound, raise "
+            "collect.max_text_bytes or collect.max_ratio."
         )
-    html, encoding = _decoded(data, record.http_charset or (_charset(data) if kind in PAGES else ""))
+    html, encoding = _decoded(data, page.http_charset or (_charset(data) if kind in PAGES else ""))
     text = _extract(html) if kind in PAGES else html
-    url = record.headers.get("WARC-Target-URI", "").strip("<>")
+    url = headers.get("WARC-Target-URI", "").strip("<>")
     meta = {"encoding": encoding, "url": url, "group": _host(url)}
     return Text(text, str(number), {name: value for name, value in meta.items() if value})
 
