@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import Planted, plant
 
-from gptmill.corpus.explain.diff import COMPARED, WIDTH, diff
 from gptmill.corpus.explain.command import explain
+from gptmill.corpus.explain.diff import COMPARED, WIDTH, diff
 from gptmill.corpus.explain.lookup import fates, find, select
 from gptmill.corpus.explain.show import lines
 from gptmill.corpus.explain.trace import trace
