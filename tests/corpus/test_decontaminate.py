@@ -217,3 +217,15 @@ def test_params_that_cannot_be(against, expected):
         check(
             Dedupe, {"validation_fraction": 0.1, "test_fraction": 0.1, "decontaminate": rule}, where="dedupe"
         )
+
+
+def test_files_that_dvc_does_not_watch_are_named(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+    from pipeline.dedupe import unwatched
+
+    tasks = [
+        TaskFile(name=name, path=path)
+        for name, path in (("a", "a.txt"), ("b", "x/b.txt"), ("c", "x/y/c.txt"))
+    ]
+    assert unwatched(tasks, ["data/clean"]) == tasks
+    assert unwatched(tasks, ["data/clean", "a.txt", "x/y"]) == tasks[1:2]
