@@ -44,7 +44,7 @@ SIGNALS: dict[str, str] = {
     "duplicate_paragraph_char_ratio": "share of characters in paragraphs that repeat an earlier one",
     **{f"top_{n}gram_char_ratio": f"share of characters in the most frequent {n}-gram" for n in _TOP},
     **{
-        f"repeated_top_{n}gram_char_ratio": f"share of characters in the most frequent {n}-gram that occurs twice"
+        f"repeated_top_{n}gram_char_ratio": f"share of characters in the most frequent {n}-gram, 0 if it occurs once"
         for n in _TOP
     },
     **{
