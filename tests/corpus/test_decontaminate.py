@@ -8,6 +8,7 @@ import pytest
 from test_dedupe import PARAMS, filler, run
 
 from gptmill.corpus.documents import document_id
+from gptmill.corpus.examples import read_examples
 from gptmill.errors import UserError
 from gptmill.params import check
 from gptmill.params.dedupe import Decontaminate, Dedupe, TaskFile
@@ -157,6 +158,23 @@ def test_files_of_every_kind_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "columns"),
+    [
+        ("a.txt", "one\n\n{long}\n", []),
+        ("a.tsv", "q\tn\none\t1\n\n{long}\t2\n\n", ["q"]),
+        ("a.tsv", "one\t1\r\n\r\n{long}\t2", [0]),
+        ("a.jsonl", '{{"q": "one"}}\n\n{{"q": "{long}"}}\n \n', ["q"]),
+    ],
+)
+def test_boms_blank_lines_and_long_cells(tmp_path, name, text, columns):
+    long = "ab " * 60_000  # csv of the standard library reads 131,072 characters
+    (tmp_path / name).write_bytes(text.format(long=long).encode("utf-8-sig"))
+    ids, texts = read_examples(TaskFile(name="a", path=str(tmp_path / name), columns=columns))
+    found = {number: text for number, text in zip(ids, texts, strict=True) if text}
+    assert found == {"1": "one", "3": long}
+
+
+@pytest.mark.parametrize(
     ("name", "text", "columns", "expected"),
     [
         ("a.txt", None, [], r"against\.a: .*a\.txt does not exist"),
@@ -166,6 +184,8 @@ def test_files_of_every_kind_are_read(tmp_path):
         ("a.tsv", "1\tx\n1\n", [1], r"row 2: 1 columns, no column 1"),
         ("a.jsonl", '{"q": "x"}\n{"q": 3}\n', ["q"], r"row 2: q holds 3, which is no text"),
         ("a.jsonl", "{\n", ["q"], r"row 1: no valid JSON"),
+        ("a.jsonl", "\n" + "[" * 100_000, ["q"], r"row 2: no valid JSON \(maximum recursion"),
+        ("a.jsonl", '{"q": "x \\ud800"}\n', ["q"], r"row 1: q holds '\\ud800', which is half of a character"),
         ("a.jsonl", "[1]\n", ["q"], r"row 1: expected an object, found list"),
         ("a.jsonl", '{"p": "x"}\n', ["q"], r'row 1: no column "q".*Found: p'),
         ("a.parquet", b"PAR1", ["q"], r"a\.parquet is no readable Parquet file"),
@@ -197,3 +217,15 @@ def test_params_that_cannot_be(against, expected):
         check(
             Dedupe, {"validation_fraction": 0.1, "test_fraction": 0.1, "decontaminate": rule}, where="dedupe"
         )
+
+
+def test_files_that_dvc_does_not_watch_are_named(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+    from pipeline.dedupe import unwatched
+
+    tasks = [
+        TaskFile(name=name, path=path)
+        for name, path in (("a", "a.txt"), ("b", "x/b.txt"), ("c", "x/y/c.txt"))
+    ]
+    assert unwatched(tasks, ["data/clean"]) == tasks
+    assert unwatched(tasks, ["data/clean", "a.txt", "x/y"]) == tasks[1:2]

@@ -84,6 +84,20 @@ def test_an_address_is_of_a_cluster() -> None:
         check(Engine, {"runner": "native", "address": "ray://head:10001"}, "params.yaml: engine")
 
 
+def test_an_address_that_ray_cannot_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="Ray is an optional extra")
+
+    def init(address: str, **_: object) -> None:
+        raise ValueError(f"Invalid address format: {address}")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setenv("DAFT_RUNNER", "native")
+    with pytest.raises(
+        UserError, match=r"engine\.address: Ray can't use garbage: Invalid.*\. Allowed: auto, HOST"
+    ):
+        start_engine(Engine(runner="ray", address="garbage"))
+
+
 def test_the_first_choice_of_a_runner_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAFT_RUNNER", "ray")
     start_engine()

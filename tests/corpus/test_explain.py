@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import Planted, plant
 
+from gptmill.corpus.explain.command import explain
 from gptmill.corpus.explain.diff import COMPARED, WIDTH, diff
-from gptmill.corpus.explain.lookup import find, select
+from gptmill.corpus.explain.lookup import fates, find, select
 from gptmill.corpus.explain.show import lines
 from gptmill.corpus.explain.trace import trace
 from gptmill.errors import UserError
@@ -148,6 +149,34 @@ def test_documents_are_found_by_id_beginning_and_uri(data: Path) -> None:
     assert find(data, "pkg:a#f") == [KEPT.id]
     assert find(data, "pkg:a#g") == [KEPT.id]  # a repeat has the id of the text that was collected
     assert set(find(data, "file:b.txt")) == {EDITED.id, SHORT.id, EMPTY.id}
+
+
+def test_files_of_one_name_in_two_sources(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = (Planted(f"{TEXT} {i}", source=f"s{i}", uri="file:a.txt") for i in (1, 2))
+    split = [Planted(f"{TEXT} {i}", source="s3", uri=f"file:a.txt#{i}") for i in (3, 10)]
+    inner = Planted(f"{TEXT} inner", source="s2", uri="file:a.txt#f", rule="n_words")
+    again = [Planted(f"{TEXT} {i}", source="s4", uri="file:a.txt") for i in "ab"]  # a function defined twice
+    data = plant(tmp_path / "data", [other, *split, one, inner, *again])
+    pieces = fates(data, "file:a.txt")
+    assert [piece["id"] for piece in pieces] == [
+        *(document.id for document in (one, other, *split)),
+        *sorted(document.id for document in again),
+    ]
+    assert [piece["source"] for piece in pieces] == ["s1", "s2", "s3", "s3", "s4", "s4"]
+    assert find(data, "file:a.txt") == sorted(piece["id"] for piece in pieces)
+    explain(tmp_path, "file:a.txt", full=False, as_json=False)
+    head, *rest = capsys.readouterr().out.splitlines()
+    assert head == "file:a.txt is where 6 documents stand:"
+    assert rest[0] == f"{one.id}  dedupe   {'kept: train':<32}  s1  file:a.txt"
+
+
+def test_names_as_they_are_typed(tmp_path: Path) -> None:
+    spaced = Planted(TEXT, uri="file:a%20b.jsonl#1")
+    data = plant(tmp_path, [spaced])
+    assert find(data, spaced.id[:9].upper()) == [spaced.id]
+    assert find(data, "file:a b.jsonl") == find(data, "file:a b.jsonl#1") == [spaced.id]
+    with pytest.raises(UserError, match=r"Uris that contain it: file:a%20b\.jsonl#1"):
+        find(data, "a b.jsonl")
 
 
 def test_what_is_not_there_is_told_with_the_nearest(data: Path) -> None:

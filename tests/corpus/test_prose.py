@@ -164,3 +164,8 @@ def test_no_word_of_plain_paragraphs_is_lost(paragraphs: list[str]) -> None:
 @given(st.text(st.sampled_from("ab .:`*_->=+|~[]1\\\n ")))
 def test_nothing_makes_it_fail(text: str) -> None:
     prose(text)
+
+
+def test_fences_that_nothing_closes_are_quick() -> None:
+    text = "```x\n~~~y\n" * 20_000  # minutes, were each looked for to the end
+    assert prose(text) == plain_inline(text).rstrip()

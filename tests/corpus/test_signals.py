@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gptmill.corpus.lines import sentences
 from gptmill.corpus.measure import measure
 from gptmill.corpus.repetition import stable_order
 from gptmill.corpus.signals import COUNTS, PII_KINDS, SIGNALS
@@ -55,6 +56,12 @@ def test_a_closing_quote_ends_a_sentence_line_only() -> None:
     signals = signals_of('He said: "Go."\nShe went.\nand so')
     assert signals["terminal_punctuation_lines_ratio"] == pytest.approx(1 / 3)
     assert signals["sentence_lines_ratio"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("space", [" ", "  ", " \t "])
+def test_no_sentence_begins_with_a_small_letter(space: str) -> None:
+    assert sentences(f"Use this, e.g.{space}one of them.") == 1
+    assert sentences(f"Use this.{space}One of them.") == 2
 
 
 def test_letters_count_in_other_scripts_too() -> None:

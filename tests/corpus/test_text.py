@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gptmill.corpus.text import mend_letters, repair, settle, tidy_lines
+from gptmill.corpus.text import mend_letters, repair, settle, stream_safe, tidy_lines
 
 # Alphabets in which broken text is likely: mojibake, C1, entities, ligatures, invisible characters.
 AWKWARD = st.text(
@@ -82,6 +82,33 @@ def test_repair_settles(text: str) -> None:
     assert repair(once) == once
     assert unicodedata.is_normalized("NFC", once)
     assert not [char for char in once if unicodedata.category(char) == "Cc" and char not in "\n\t"]
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0316", "\u0344", "\u0f73", "\u0301\u200b\u0316"])
+def test_marks_without_end_are_cut_into_runs(marks: str) -> None:
+    hostile = "before a" + marks * 5_000 + "b after"  # NFC costs the square of a run
+    text = settle(repair, hostile)
+    assert repair(text) == text
+    assert longest_run(text) in (30, 31)  # with the mark of a composed letter
+    plain = unicodedata.normalize("NFD", text).replace("\u034f", "")
+    assert sorted(plain) == sorted(unicodedata.normalize("NFD", hostile.replace("\u200b", "")))
+
+
+def longest_run(text: str) -> int:
+    marks = ("x" if unicodedata.combining(char) else " " for char in unicodedata.normalize("NFD", text))
+    return max(map(len, "".join(marks).split()), default=0)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text(st.sampled_from("aé─\u0301\u0316\u0344\u0f73\u05b0\u034f")).map(lambda text: text * 12))
+def test_only_long_runs_of_marks_are_changed(text: str) -> None:
+    safe = stream_safe(text)
+    assert safe.replace("\u034f", "") == text.replace("\u034f", "")
+    assert stream_safe(safe) == safe
+    if longest_run(text) <= 30:
+        assert safe == text
+    once = settle(repair, text)
+    assert repair(once) == once
 
 
 @settings(deadline=None)

@@ -16,11 +16,12 @@ _REGISTRY = """
 _IBAN_LENGTHS = {entry[:2]: int(entry[2:]) for entry in _REGISTRY.split()}
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,29}")
 
-# 4-4-4-4, 4-6-5 (American Express), or the digits in one piece; not part of a longer number or name.
+# 4-4-4-4, 4-6-5 (American Express), or the digits in one piece; not part of a longer number or name,
+# nor of a row of numbers, but the month and year up to which it is valid may follow.
 _CARD = re.compile(
     r"(?<![\w.+-])(?:[2-6][0-9]{3}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}"
     r"|3[47][0-9]{2}([ -])[0-9]{6}\2[0-9]{5}"
-    r"|3[47][0-9]{13}|[2-6][0-9]{15})(?![\w-]|\.[0-9]| [0-9])"
+    r"|3[47][0-9]{13}|[2-6][0-9]{15})(?![\w-]|\.[0-9]| (?!(?:0[1-9]|1[0-2])/[0-9])[0-9])"
 )
 # First digits that issuers use: Visa, Mastercard, American Express, Discover, JCB, UnionPay.
 _ISSUERS = re.compile(

@@ -33,7 +33,7 @@ def start_engine(engine: Engine | None = None) -> None:
     Call it before the first plan runs.
 
     Raises:
-        UserError: when Ray is wanted and not installed, or nothing answers at its address.
+        UserError: when Ray is wanted and not installed, can't use its address, or finds nothing there.
     """
     os.environ.setdefault("DO_NOT_TRACK", "true")
     if engine is None or engine.runner == "native":
@@ -53,6 +53,11 @@ def start_engine(engine: Engine | None = None) -> None:
 
     try:
         ray.init(address=engine.address or "local", log_to_driver=False, logging_level=logging.ERROR)
+    except ValueError as error:
+        raise UserError(
+            f"engine.address: Ray can't use {engine.address}: {str(error).rstrip('.')}. "
+            "Allowed: auto, HOST:PORT and ray://HOST:PORT"
+        ) from None
     except ConnectionError as error:
         raise UserError(f"engine.address: no Ray cluster answers at {engine.address}: {error}") from None
     daft.set_runner_ray(noop_if_initialized=True)

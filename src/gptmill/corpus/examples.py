@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,15 @@ from typing import Any
 from gptmill.errors import UserError, nearest
 from gptmill.params.dedupe import TaskFile
 
+Row = tuple[int, dict[str | int, Any]]  # its number and its cells by column
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 def read_examples(task: TaskFile) -> tuple[list[str], list[str]]:
     """The ids and texts of a file's examples: an id is the file's row and the column, `17` or `17.question`.
 
-    Rows count from 1, in a .tsv with a header line from the line after it.
+    Rows count from 1, in a .tsv with a header line from the line after it. In a .tsv and a .jsonl, empty lines
+    count and hold no example.
 
     Raises:
         UserError: on a missing or broken file, an unknown column, a cell that is no text, no text at all.
@@ -35,29 +39,41 @@ def read_examples(task: TaskFile) -> tuple[list[str], list[str]]:
 
 def _cells(path: Path, columns: list[str | int], where: str) -> Iterator[tuple[str, str]]:
     rows = {".txt": _txt, ".tsv": _tsv, ".jsonl": _jsonl, ".parquet": _parquet}[path.suffix]
-    for number, row in enumerate(rows(path, columns, where), start=1):
+    for number, row in rows(path, columns, where):
         for column, value in row.items():
             if value is not None and not isinstance(value, str):
                 raise UserError(f"{where}, row {number}: {column} holds {value!r}, which is no text")
+            if value and (half := _SURROGATE.search(value)):
+                raise UserError(
+                    f"{where}, row {number}: {column} holds {half[0]!r}, which is half of a character: "
+                    "write the other half after it, or the character itself"
+                )
             yield (f"{number}.{column}" if len(columns) > 1 else str(number)), value or ""
 
 
-def _txt(path: Path, _columns: list[str | int], _where: str) -> Iterator[dict[str | int, Any]]:
-    with path.open(encoding="utf-8") as file:
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a text file, without their ends and without a BOM."""
+    with path.open(encoding="utf-8-sig") as file:
         for line in file:
-            yield {"text": line.rstrip("\n")}
+            yield line.rstrip("\n")
 
 
-def _tsv(path: Path, columns: list[str | int], where: str) -> Iterator[dict[str | int, Any]]:
+def _txt(path: Path, _columns: list[str | int], _where: str) -> Iterator[Row]:
+    for number, line in enumerate(_lines(path), start=1):
+        yield number, {"text": line}
+
+
+def _tsv(path: Path, columns: list[str | int], where: str) -> Iterator[Row]:
     # Public tasks hold bare quote characters: a quote is a character like any other.
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        header = next(rows, []) if isinstance(columns[0], str) else []
-        places = [_place(column, header, where) for column in columns]
-        for number, row in enumerate(rows, start=1):
+    lines = _lines(path)
+    header = next(lines, "").split("\t") if isinstance(columns[0], str) else []
+    places = [_place(column, header, where) for column in columns]
+    for number, line in enumerate(lines, start=1):
+        if line:
+            row = line.split("\t")
             if len(row) <= max(places):
                 raise UserError(f"{where}, row {number}: {len(row)} columns, no column {max(places)}")
-            yield {column: row[place] for column, place in zip(columns, places, strict=True)}
+            yield number, {column: row[place] for column, place in zip(columns, places, strict=True)}
 
 
 def _place(column: str | int, header: list[str], where: str) -> int:
@@ -72,21 +88,21 @@ def _no_column(column: str | int, found: list[str], where: str) -> str:
     return f'{where}: no column "{column}"{nearest(str(column), found)} Found: {", ".join(found)}'
 
 
-def _jsonl(path: Path, columns: list[str | int], where: str) -> Iterator[dict[str | int, Any]]:
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
+def _jsonl(path: Path, columns: list[str | int], where: str) -> Iterator[Row]:
+    for number, line in enumerate(_lines(path), start=1):
+        if line.strip():
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise UserError(f"{where}, row {number}: no valid JSON ({error})") from None
             if not isinstance(row, dict):
                 raise UserError(f"{where}, row {number}: expected an object, found {type(row).__name__}")
             if absent := [column for column in columns if column not in row]:
                 raise UserError(_no_column(absent[0], sorted(row), f"{where}, row {number}"))
-            yield {column: row[column] for column in columns}
+            yield number, {column: row[column] for column in columns}
 
 
-def _parquet(path: Path, columns: list[str | int], where: str) -> Iterator[dict[str | int, Any]]:
+def _parquet(path: Path, columns: list[str | int], where: str) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -94,6 +110,6 @@ def _parquet(path: Path, columns: list[str | int], where: str) -> Iterator[dict[
         names = pq.read_schema(path).names
         if absent := [column for column in columns if column not in names]:
             raise UserError(_no_column(absent[0], names, where))
-        yield from pq.read_table(path, columns=columns).to_pylist()
+        yield from enumerate(pq.read_table(path, columns=columns).to_pylist(), start=1)
     except pa.ArrowInvalid as error:
         raise UserError(f"{where} is no readable Parquet file: {error}") from None

@@ -89,7 +89,7 @@ _PHRASES = ("lorem ipsum", "javascript", *_POLICY)
 _LONGEST_WORD = 1000  # characters
 _FEWEST_WORDS = 3
 # Between sentences: a mark, closing quotes or brackets, space, and no small letter, as after "e.g.".
-_BOUNDARY = re.compile(r"[.!?][\"')\]”’]*\s+(?![a-z])")
+_BOUNDARY = re.compile(r"[.!?][\"')\]”’]*\s++(?![a-z])")
 
 
 class C4(NamedTuple):

@@ -21,9 +21,14 @@ from gptmill.corpus.signals import PII_KINDS
 # The lookbehind makes a match start at the beginning of a run, or a long run would cost its square.
 _EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]+@[\w.-]+\.[A-Za-z]{2,}")
 
-# Not part of a longer dotted number, and not announced as a version ("v", "version", "==", "-").
-_IPV4 = re.compile(r"(?<![\w.\-=/])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)(?!\.\d)")
-_VERSION_BEFORE = re.compile(r"(?:version|ver\.?|release|since|v|[=<>~])\s*\Z", re.IGNORECASE)
+# Not part of a longer dotted number, and not announced as a version ("v", "version", "==", "-", "name/"),
+# unless announced as an address ("http://", "remote_ip=").
+_IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)(?!\.\d)")
+_VERSION_BEFORE = re.compile(r"(?:version|ver\.?|release|since|v|[=<>~])\s*\Z|/\Z", re.IGNORECASE)
+_ADDRESS_BEFORE = re.compile(
+    r"(?://|(?<![^\W_])(?:ip|ipv4|addr|address|host|hostname|server|peer|client|src|dst) ?= ?)\Z",
+    re.IGNORECASE,
+)
 _IPV6 = re.compile(r"(?<![\w:.])[23][0-9A-Fa-f]{3}:[0-9A-Fa-f:]{4,35}(?![\w:])")
 
 # North America: (801) 596-1887, 801-596-1887, +1 801.596.1887; area and exchange begin with 2-9.
@@ -42,10 +47,12 @@ _IP_LIKE = re.compile(r"\d\.\d{1,3}\.\d|[23][0-9A-Fa-f]{3}:")
 _INTERNATIONAL = re.compile(
     r"(?<![\w.+)\]])\+[1-9]\d{0,2}(?:[-. ]?\(\d{1,4}\))?(?:[-. ]?\d{2,5}){2,5}(?![\w-]|\.\d)"
 )
-# Announced: "Tel: 01223 350 8911", "phone 555-1234".
+# The same in one piece (E.164): North America's shape, or as many digits as no 32-bit number has.
+_E164 = re.compile(r"(?<![\w.+)\]])\+(?:1[2-9]\d\d[2-9]\d{6}|[2-9]\d{10,13})(?![\w-]|\.\d)")
+# Announced: "Tel: 01223 350 8911", "phone 555-1234", "tel:+4512345678".
 _ANNOUNCED = re.compile(
     r"\b(?:(?:tele)?phone|tel|fax|mobile)(?:\s+(?:number|no))?[.:]*\s{0,3}"
-    r"((?:\(\d{1,5}\)|\d)[\d() .-]{5,16}\d)(?![\w-]|\.\d)",
+    r"(\+?(?:\(\d{1,5}\)|\d)[\d() .-]{5,16}\d)(?![\w-]|\.\d)",
     re.IGNORECASE,
 )
 
@@ -105,7 +112,8 @@ def _addresses(text: str) -> Iterator[tuple[int, int]]:
     for match in _IPV4.finditer(text):
         # 1.2.3.4 and 10.1.0.2 are sections and versions far more often than addresses.
         long_parts = sum(len(part) > 1 for part in match[0].split("."))
-        version = _VERSION_BEFORE.search(text, max(0, match.start() - 10), match.start())
+        before = text[max(0, match.start() - 12) : match.start()]
+        version = _VERSION_BEFORE.search(before) and not _ADDRESS_BEFORE.search(before)
         if long_parts >= 2 and not version and _is_public(match[0]):
             yield match.span()
     for match in _IPV6.finditer(text):
@@ -125,6 +133,8 @@ def _telephones(text: str) -> Iterator[tuple[int, int]]:
     for match in _NANP.finditer(text):
         yield match.span()
     if "+" in text:
+        for match in _E164.finditer(text):
+            yield match.span()
         for match in _INTERNATIONAL.finditer(text):
             if 9 <= sum(char.isdigit() for char in match[0]) <= 15 and len(re.findall(r"\d+", match[0])) >= 3:
                 yield match.span()

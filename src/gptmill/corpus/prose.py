@@ -58,13 +58,14 @@ def _without_code(lines: list[str]) -> list[str]:
     """The lines that are prose; a removed block leaves one blank line."""
     out: list[str] = []
     todo = lines[::-1]  # a stack, so that the body of a note can be put back and read by the same rules
+    unclosed: set[str] = set()
     while todo:
         line = todo.pop()
         stripped = line.lstrip()
         if stripped.startswith(">>>"):
             while todo and todo[-1].strip():
                 todo.pop()
-        elif (fence := _FENCE.match(line)) and any(other.strip() == fence[1] for other in todo):
+        elif (fence := _FENCE.match(line)) and _is_closed(fence[1], todo, unclosed):
             while todo.pop().strip() != fence[1]:
                 pass
         elif _GRID_BORDER.match(line):
@@ -88,6 +89,16 @@ def _without_code(lines: list[str]) -> list[str]:
             continue
         out.append("")
     return out
+
+
+def _is_closed(fence: str, todo: list[str], unclosed: set[str]) -> bool:
+    """Whether one of the lines to come closes a fence; `unclosed` keeps those that none does.
+
+    That is looked for once: what is put back holds no lines that close, but those that it held before.
+    """
+    if fence not in unclosed and not any(line.strip() == fence for line in reversed(todo)):
+        unclosed.add(fence)
+    return fence not in unclosed
 
 
 def _indent(line: str) -> int:

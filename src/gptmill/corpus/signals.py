@@ -43,7 +43,10 @@ SIGNALS: dict[str, str] = {
     "duplicate_paragraph_ratio": "share of paragraphs that repeat an earlier one",
     "duplicate_paragraph_char_ratio": "share of characters in paragraphs that repeat an earlier one",
     **{f"top_{n}gram_char_ratio": f"share of characters in the most frequent {n}-gram" for n in _TOP},
-    **{f"repeated_top_{n}gram_char_ratio": f"the same, 0 where no {n}-gram occurs twice" for n in _TOP},
+    **{
+        f"repeated_top_{n}gram_char_ratio": f"share of characters in the most frequent {n}-gram, 0 if it occurs once"
+        for n in _TOP
+    },
     **{
         f"duplicate_{n}gram_char_ratio": f"share of characters in {n}-grams that repeat an earlier one"
         for n in _DUPLICATE

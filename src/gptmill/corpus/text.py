@@ -31,6 +31,12 @@ _TRAILING = re.compile(r"(?<![^\S\n])[^\S\n]++$", re.MULTILINE)  # linear on lon
 _BLANK_LINES = re.compile(r"\n{3,}")
 _LEADING_LINES = re.compile(r"\A(?:[^\S\n]*\n)+")
 _ENTITY = re.compile(r"&#?[0-9A-Za-z]{1,24};")
+# Marks on one letter: the Stream-Safe Text Format (UAX #15, section 13) allows as many, no language needs a third
+# of them, and NFC sorts a run at the cost of its square.
+_MOST_MARKS = 30
+_RUN = re.compile(rf"[^\w\s\x00-\u02ff]{{{_MOST_MARKS + 1},}}")  # of marks, or of signs of other kinds
+_DOUBLE_MARKS = "\u0f73\u0f75\u0f81"  # stand for two marks, of combining class 0 all the same
+_JOINER = "\u034f"  # combining grapheme joiner: invisible; marks before and after it are not sorted together
 
 
 def repair(text: str) -> str:
@@ -41,7 +47,31 @@ def repair(text: str) -> str:
     text = _INVISIBLE.sub("", _LINE_END.sub("\n", text))
     if not text.isascii():
         text = _ODD_SPACES.sub(" ", text)
-    return tidy_lines(unicodedata.normalize("NFC", text))
+        text = unicodedata.normalize("NFC", stream_safe(text))
+    return tidy_lines(text)
+
+
+def stream_safe(text: str) -> str:
+    """The text with U+034F after each 30 combining marks in a row, so that NFC costs no square of their number."""
+    # A longer run has one at a multiple of 31, which few texts have anywhere.
+    if any(map(_is_mark, text[:: _MOST_MARKS + 1])):
+        return _RUN.sub(_with_joiners, text)
+    return text
+
+
+def _is_mark(char: str) -> bool:
+    return unicodedata.combining(char) > 0 or char in _DOUBLE_MARKS
+
+
+def _with_joiners(run: re.Match[str]) -> str:
+    out, marks = [], 0
+    for char in run[0]:
+        marks = marks + len(unicodedata.normalize("NFD", char)) if _is_mark(char) else 0
+        if marks > _MOST_MARKS:
+            out.append(_JOINER)
+            marks = len(unicodedata.normalize("NFD", char))
+        out.append(char)
+    return "".join(out)
 
 
 def settle(step: Callable[[str], str], text: str, rounds: int = 8) -> str:

@@ -18,7 +18,7 @@ from gptmill.params.clean import Clean
 from gptmill.params.dedupe import Dedupe
 from gptmill.shown import visible
 
-PIECES = 50  # of a file that are listed
+PIECES = 50  # of those at one uri that are listed
 
 
 def explain(root: Path, document: str, full: bool, as_json: bool) -> None:
@@ -31,7 +31,7 @@ def explain(root: Path, document: str, full: bool, as_json: bool) -> None:
     ids = find(data, document)
     if len(ids) > 1:
         pieces = fates(data, document)
-        head = f"{visible(document)} was collected in {len(pieces):,} pieces:"
+        head = f"{visible(document)} is where {len(pieces):,} documents stand:"
         more = [f"… and {len(pieces) - PIECES:,} more: --full shows all"] if len(pieces) > PIECES else []
         shown = [head, *map(_line, pieces)] if full else [head, *map(_line, pieces[:PIECES]), *more]
         _print(shown, pieces, as_json)
@@ -49,7 +49,9 @@ def list_reason(root: Path, reason: str, limit: int, as_json: bool) -> None:
 
 
 def _line(piece: dict[str, Any]) -> str:
-    return visible(f"{piece['id']}  {piece['stage']:<9}{piece['state']:<32}  {piece['uri']}")
+    return visible(
+        f"{piece['id']}  {piece['stage']:<9}{piece['state']:<32}  {piece['source']}  {piece['uri']}"
+    )
 
 
 def _dropped(row: dict[str, Any]) -> str:

@@ -6,9 +6,11 @@ by uri reads the column of uris. No table is read whole.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -59,43 +61,60 @@ def select(
 
 
 def find(data: Path, wanted: str) -> list[str]:
-    """The ids that `wanted` stands for: one for an id, its beginning or a uri; all pieces of a file that was split.
+    """The ids that `wanted` stands for: one for an id or its beginning; those of all that `fates` finds for a uri.
 
     Raises:
         UserError: when there is none (with the nearest), or when a beginning fits several.
     """
     if not any(table(data, name) for name in TABLES):
         raise UserError(f"{data}: no stage has written documents yet; run `dvc repro collect` first")
-    if _ID.fullmatch(wanted):
-        if ids := _beginning(data, wanted):
+    if _ID.fullmatch(prefix := wanted.lower()):
+        if ids := _beginning(data, prefix):
             if len(ids) > 1:
                 raise UserError(
-                    f"{wanted} begins the ids of more than one document: {_list(ids)}. Give more of it"
+                    f"{prefix} begins the ids of more than one document: {_list(ids)}. Give more of it"
                 )
             return ids
         if ids := _at(data, wanted):
             return ids
-        raise UserError(f"no document has an id that begins with {wanted}{_nearest_id(data, wanted)}")
+        raise UserError(f"no document has an id that begins with {prefix}{_nearest_id(data, prefix)}")
     if ids := _at(data, wanted):
         return ids
     raise UserError(f"no document has the id or the uri {wanted!r}{_nearest_uri(data, wanted)}")
 
 
 def fates(data: Path, uri: str) -> list[Row]:
-    """The last stage that saw each piece of the file at `uri`, and what it did, in the order of the pieces."""
-    found: dict[str, Row] = {}
+    """What became of the documents at `uri`, and of the pieces of files split: the last stage that saw each,
+    and what it did.
+
+    Sources may have files of the same name, so of the same uri; each has its own. `uri` may be given as it
+    is written in a folder, with spaces. In the order of the sources and of the pieces.
+    """
+    return _fates(data, uri) or _fates(data, _quoted(uri))
+
+
+def _fates(data: Path, uri: str) -> list[Row]:
+    found: dict[tuple[str, ...], Row] = {}
+    where = (pc.field("uri") == uri) | pc.starts_with(pc.field("uri"), f"{uri}#")
     for name in (*reversed(TABLES), "collect/repeats"):  # from the last stage to the first
         source = table(data, name)
         if source is None:
             continue
         stage, side = name.split("/")
         also = [column for column in ("reason", "split") if column in source.schema.names]
-        for match in select(data, name, _pieces_of(uri), ["id", "uri", *also]):
+        for match in select(data, name, where, ["id", "source", "uri", *also]):
             state = _STATES[side] + "".join(f": {match[column]}" for column in also[:1])
-            found.setdefault(
-                match["uri"], {"id": match["id"], "uri": match["uri"], "stage": stage, "state": state}
-            )
-    return sorted(found.values(), key=lambda piece: _natural(piece["uri"]))
+            place = {column: match[column] for column in ("id", "source", "uri")}
+            found.setdefault(tuple(place.values()), place | {"stage": stage, "state": state})
+    # A module's docstring is at the uri of its file, those of its functions behind it: they are no pieces.
+    whole = {place["source"] for place in found.values() if place["uri"] == uri}
+    pieces = [place for place in found.values() if place["uri"] == uri or place["source"] not in whole]
+    return sorted(pieces, key=lambda piece: (piece["source"], _natural(piece["uri"]), piece["id"]))
+
+
+def _quoted(name: str) -> str:
+    """The name of a file as uris have it."""
+    return quote(os.fsencode(name), safe="/:@#")
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
@@ -113,18 +132,7 @@ def _beginning(data: Path, prefix: str) -> list[str]:
 
 
 def _at(data: Path, uri: str) -> list[str]:
-    """The ids of the documents at `uri`, or of all pieces of the file that it names."""
-    for where in (pc.field("uri") == uri, _pieces_of(uri)):
-        found: set[str] = set()
-        for name in ("collect/repeats", *TABLES):
-            found.update(match["id"] for match in select(data, name, where, ["id"]))
-        if found:
-            return sorted(found)
-    return []
-
-
-def _pieces_of(uri: str) -> ds.Expression:
-    return pc.starts_with(pc.field("uri"), f"{uri}#")
+    return sorted({place["id"] for place in fates(data, uri)})
 
 
 def _nearest_id(data: Path, wanted: str) -> str:
@@ -136,9 +144,11 @@ def _nearest_id(data: Path, wanted: str) -> str:
 
 def _nearest_uri(data: Path, wanted: str) -> str:
     """Uris that contain what was asked for, or one to show what they look like."""
+    as_given, quoted = (
+        pc.match_substring(pc.field("uri"), name, ignore_case=True) for name in (wanted, _quoted(wanted))
+    )
     for name in TABLES:
-        contains = pc.match_substring(pc.field("uri"), wanted, ignore_case=True)
-        if rows := select(data, name, contains, ["uri"], SHOWN + 1):
+        if rows := select(data, name, as_given | quoted, ["uri"], SHOWN + 1):
             return f". Uris that contain it: {_list([row['uri'] for row in rows])}"
     for name in TABLES:
         if rows := select(data, name, pc.scalar(True), ["id", "uri"], 1):

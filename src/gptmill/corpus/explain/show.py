@@ -33,7 +33,7 @@ def _collect(stage: Trace) -> Iterator[str]:
         yield visible("   ".join(f"{key}: {value}" for key, value in stage["meta"].items()))
     if count := stage["also_at_count"]:
         yield f"the same text stands in {_counted(count, 'more place')}:"
-        yield from (visible(f"  {place['uri']}") for place in stage["also_at"])
+        yield from (visible(f"  {place['source']}  {place['uri']}") for place in stage["also_at"])
         yield from _more(count, len(stage["also_at"]))
 
 

@@ -140,7 +140,7 @@ def _languages_and_licences(figures: Figures) -> Markup:
     return join(
         [
             _breakdown(
-                "Documents kept by language (BCP 47; und: nobody has looked)",
+                "Documents kept by language (BCP 47; und: could not be told)",
                 "language",
                 figures["languages"],
             ),
