@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gptmill.errors import run
 from gptmill.fingerprint import stage_inputs
-from gptmill.outs import new_outs
+from gptmill.outs import is_first_process, new_outs
 from gptmill.params import load, load_seed
 from gptmill.params.pretrain import Pretrain
 from gptmill.threads import share_cores
@@ -36,7 +36,8 @@ def main() -> None:
             resume=resume,
             observe=observer.log_metrics,
         )
-    shutil.rmtree(resume, ignore_errors=True)
+    if is_first_process():  # the last to be done
+        shutil.rmtree(resume, ignore_errors=True)
 
 
 if __name__ == "__main__":

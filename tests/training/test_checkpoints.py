@@ -57,6 +57,20 @@ def test_a_disk_that_is_full_is_remembered_not_raised(tmp_path: Path) -> None:
     assert files.error is None
 
 
+def test_files_that_another_process_removes(tmp_path: Path) -> None:
+    files = CheckpointFiles(tmp_path / "mine")
+    save(files, 5)
+    gone = tmp_path / "mine/step-00000010-00000000.ckpt"
+    gone.symlink_to("nowhere")
+    found = files.newest()
+    assert found is not None
+    assert found.name.startswith("step-00000005")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/step-00000010-00000000.ckpt").symlink_to("nowhere")
+    prune(tmp_path, keep=tmp_path / "mine")
+    assert (tmp_path / "other").is_dir()
+
+
 def test_abandoned_runs_are_pruned(tmp_path: Path) -> None:
     now = time.time()
     for name, days in (("mine", 30), ("a", 1), ("b", 2), ("c", 3), ("d", 4), ("old", 20)):

@@ -89,5 +89,7 @@ def test_documents_of_windows(tmp_path: Path) -> None:
 
 
 def test_batch_that_devices_cannot_share(stream: TokenStream) -> None:
-    with pytest.raises(UserError, match="batch_size = 4 can't be shared by 3 devices"):
+    with pytest.raises(
+        UserError, match=r"a batch of 4 sequences can't be shared by 3 devices; change pretrain.batch_size"
+    ):
         batches(stream, world_size=3)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
-from gptmill.training.guards import Spikes
+import pytest
+
+from gptmill.outs import read_json
+from gptmill.training.guards import Spikes, diverged
 
 
 def test_a_jump_counts_and_noise_does_not() -> None:
@@ -21,3 +25,13 @@ def test_state_goes_on() -> None:
     second.load_state_dict(first.state_dict())
     assert first.see(7.0) == second.see(7.0) is True
     assert first.state_dict() == second.state_dict()
+
+
+def test_only_the_first_process_writes_the_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "not-finite-00000007.json"
+    for rank in ("1", "0"):
+        assert not path.exists()
+        monkeypatch.setenv("RANK", rank)
+        error = diverged("training loss", float("nan"), 7, 0.1, ["a", "b"], tmp_path, None)
+        assert str(path) in str(error)
+    assert read_json(path)["documents"] == ["a", "b"]

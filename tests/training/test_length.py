@@ -43,6 +43,13 @@ def test_lengths(tmp_path: Path) -> None:
         steps(tmp_path, max_minutes=1.0, devices=2)
 
 
+def test_minutes_are_not_measured_for_several_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    with pytest.raises(UserError, match=r"this training has 4 \(pretrain.devices = auto\)"):
+        steps(tmp_path, max_minutes=1.0, devices="auto", accelerator="auto")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +12,20 @@ import torch
 from small_runs import PARAMS, UNHURRIED, steps, train
 
 from gptmill.errors import UserError
+from gptmill.models import build_model, load_model, save_model
+from gptmill.models.language_model import LanguageModel
+from gptmill.models.loss import StreamLoss, stream_loss
 from gptmill.outs import read_json, write_json
 from gptmill.params.pretrain import Pretrain
+from gptmill.tokens.shards import TokenStream
+
+
+def write_tokens(folder: Path, train: Any, validation: Any = None) -> None:
+    folder.mkdir()
+    for split, ids in (("train", train), ("validation", train if validation is None else validation)):
+        ids.astype("<u2").tofile(folder / f"{split}-00000.bin")
+    splits = {split: {"shards": 1, "bytes": 1000} for split in ("train", "validation")}
+    write_json(folder / "meta.json", {"vocab_size": 42, "eos_id": 1, "dtype": "<u2", "splits": splits})
 
 
 def test_learns_more_than_frequencies(whole: Path) -> None:
@@ -29,6 +43,63 @@ def test_divergence_is_an_error_and_not_a_model(tokens: Path, tmp_path: Path) ->
     ):
         train(tokens, tmp_path, **wild)
     assert not (tmp_path / "model/model.safetensors").exists()
+
+
+def test_divergence_in_the_last_update_is_seen(tokens: Path, tmp_path: Path) -> None:
+    wild = UNHURRIED | {"name": "adamw", "learning_rate": 1e38, "grad_clip": 0.0}
+    with pytest.raises(UserError, match=r"the validation loss is (nan|inf) at step 1: training has diverged"):
+        train(tokens, tmp_path, max_steps=1, model=PARAMS["model"] | {"preset": "gpt2"}, optimizer=wild)
+    assert not (tmp_path / "model/model.safetensors").exists()
+
+
+def test_validation_keeps_documents_apart_as_training_does(tmp_path: Path) -> None:
+    folder = tmp_path / "tokens"
+    write_tokens(folder, np.arange(2000) % 7 * np.arange(2000) % 41 + 1)
+    still = {"model": PARAMS["model"] | {"dropout": 0.0}, "max_steps": 20}
+    metrics = train(folder, tmp_path, **still, document_mask=True, eval_tokens=10_000)
+    model, stream = load_model(tmp_path / "model"), TokenStream(folder, "validation")
+    apart = stream_loss(model, stream, 8, document_mask=True).per_token
+    assert metrics["val_loss"] == pytest.approx(apart, rel=1e-5)
+    assert np.loadtxt(tmp_path / "reports/validation.csv", delimiter=",", skiprows=1, ndmin=2)[
+        -1, 1
+    ] == pytest.approx(apart, rel=1e-5)
+    assert metrics["val_loss"] != pytest.approx(stream_loss(model, stream, 8).per_token, rel=1e-4)
+
+
+def test_validation_holds_no_more_sequences_than_training(
+    tokens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = set()
+
+    def spy(model: LanguageModel, stream: TokenStream, batch_size: int, *rest: Any) -> StreamLoss:
+        sizes.add(batch_size)
+        return stream_loss(model, stream, batch_size, *rest)
+
+    monkeypatch.setattr("gptmill.training.masking.stream_loss", spy)
+    train(tokens, tmp_path, batch_size=30, micro_batch_size=4, max_steps=1, optimizer=UNHURRIED)
+    assert sizes == {4}
+
+
+def test_an_empty_validation_split(tmp_path: Path) -> None:
+    write_tokens(tmp_path / "tokens", np.arange(2000) % 41 + 1, np.array([]))
+    with pytest.raises(UserError, match=r"the validation split in .*tokens has no tokens"):
+        train(tmp_path / "tokens", tmp_path)
+
+
+def test_hosts_without_a_launcher(tokens: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"num_nodes = 2, and no launcher .* torchrun or SLURM"):
+        train(tokens, tmp_path, num_nodes=2)
+
+
+def test_fsdp_spreads_weights_and_not_activations(tokens: Path, tmp_path: Path) -> None:
+    huge = PARAMS["model"] | {"n_layer": 100, "n_embd": 32768}
+    held = []
+    for devices in (1, 2):
+        with pytest.raises(UserError, match=r"too large for these \d devices") as caught:
+            train(tokens, tmp_path, model=huge, strategy="fsdp", devices=devices, micro_batch_size=1)
+        held.append([float(found) for found in re.findall(r"([\d.]+) GiB", str(caught.value))])
+    assert held[1][0] == pytest.approx(held[0][0] / 2, rel=1e-3)
+    assert held[1][1:] == held[0][1:]
 
 
 def test_parts_of_a_batch_give_what_the_whole_gives(tokens: Path, tmp_path: Path) -> None:
@@ -53,6 +124,10 @@ def test_early_stop(tokens: Path, tmp_path: Path) -> None:
     tiny |= {"embedding_learning_rate": 1e-12}
     metrics = train(tokens, tmp_path, optimizer=tiny, eval_every=5, patience=2)
     assert metrics["steps"] < 60
+    # The last steps are told also where no row was due, or none ever was.
+    assert steps(tmp_path / "reports/train.csv")[-1] == str(metrics["steps"])
+    metrics = train(tokens, tmp_path / "2", optimizer=tiny, eval_every=5, patience=1, log_every=1000)
+    assert steps(tmp_path / "2/reports/train.csv") == ["step", str(metrics["steps"])]
 
 
 def test_divergence_names_step_documents_and_checkpoint(tokens: Path, tmp_path: Path) -> None:
@@ -97,13 +172,17 @@ def test_a_cut_shard_is_named(tokens: Path, tmp_path: Path) -> None:
 def test_less_text_than_a_batch(tokens: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"374 sequences of .* fewer than one batch of 400"):
         train(tokens, tmp_path, batch_size=400)
+    with pytest.raises(UserError, match=r"Lower pretrain.batch_tokens or collect"):
+        train(tokens, tmp_path, batch_size=None, batch_tokens=400 * 16)
+    deep = PARAMS["model"] | {"depth": 1, "n_layer": None, "n_head": None, "n_embd": None}
+    with pytest.raises(
+        UserError, match=r"Lower the batch that pretrain.model.depth brings \(pretrain.batch_size"
+    ):
+        train(tokens, tmp_path, batch_size=None, model=deep)
 
 
 def test_starts_from_another_model(tmp_path: Path) -> None:
     """With nothing learned the model still has the loss of the one it came from."""
-    from gptmill.models import build_model, save_model
-    from gptmill.models.loss import stream_loss
-    from gptmill.tokens.shards import TokenStream
     from gptmill.tokens.tokenizer import train_tokenizer
 
     folder = tmp_path / "tokens"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from gptmill.models.attention import document_ids
 from gptmill.models.language_model import LanguageModel
 
 if TYPE_CHECKING:
@@ -31,12 +32,17 @@ class StreamLoss:
 
 @torch.no_grad()
 def stream_loss(
-    model: LanguageModel, stream: TokenStream, batch_size: int, max_tokens: int | None = None
+    model: LanguageModel,
+    stream: TokenStream,
+    batch_size: int,
+    max_tokens: int | None = None,
+    document_mask: bool = False,
 ) -> StreamLoss:
     """Score the first `max_tokens` tokens of `stream` (all by default).
 
     The stream is cut into windows of `block_size` that don't overlap; an end-of-text token stands before
-    the first, so every token is predicted once. Draws no random number.
+    the first, so every token is predicted once. Draws no random number. `document_mask` is for a model that
+    was trained with it: a token sees its own document only.
     """
     block_size = model.config.block_size
     device = model.token_embedding.weight.device
@@ -56,7 +62,8 @@ def stream_loss(
                 continue
             x = torch.from_numpy(inputs[low:high]).view(-1, width).to(device)
             y = torch.from_numpy(targets[low:high]).view(-1, width).to(device)
-            loss = model.loss(x, y, reduction="none").double()
+            documents = {"documents": document_ids(x, stream.eos_id)} if document_mask else {}
+            loss = model.loss(x, y, reduction="none", **documents).double()
             is_eos = y == stream.eos_id
             eos_nats += float(loss[is_eos].sum())
             nats += float(loss[~is_eos].sum())

@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,7 +43,7 @@ class CheckpointFiles(TorchCheckpointIO):
         else:
             self.error = None
             for old in self.found()[KEPT:]:
-                old.unlink()
+                old.unlink(missing_ok=True)
 
     def _write(self, checkpoint: dict[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +69,11 @@ class CheckpointFiles(TorchCheckpointIO):
     def newest(self) -> Path | None:
         """The newest checkpoint whose content is what was written; damaged ones are removed with a warning."""
         for path in self.found():
-            if f"{_crc(path):08x}" == path.stem.rpartition("-")[2]:
+            try:
+                found = f"{_crc(path):08x}"
+            except FileNotFoundError:  # another process has found it damaged
+                continue
+            if found == path.stem.rpartition("-")[2]:
                 return path
             print(
                 f"gptmill: warning: {path} is damaged (its content is not what was written); "
@@ -112,7 +117,17 @@ def prune(root: Path, keep: Path) -> None:
     if not root.is_dir():
         return
     others = [path for path in root.iterdir() if path.is_dir() and path != keep]
-    ages = {path: time.time() - max(p.stat().st_mtime for p in (path, *path.rglob("*"))) for path in others}
+    ages = {path: time.time() - _changed(path) for path in others}
     for place, path in enumerate(sorted(others, key=lambda path: ages[path])):
         if place >= NEWEST or ages[path] > DAYS * 86400:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _changed(folder: Path) -> float:
+    """When something in `folder` was last written. Another process may be writing or removing it meanwhile."""
+    times = [0.0]
+    for root, _, names in os.walk(folder):
+        for path in (Path(root), *(Path(root, name) for name in names)):
+            with suppress(FileNotFoundError):
+                times.append(path.stat().st_mtime)
+    return max(times)

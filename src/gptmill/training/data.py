@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from gptmill.errors import UserError
+from gptmill.params.pretrain import Pretrain
 from gptmill.tokens.shards import TokenStream
+from gptmill.training.lightning import device_count
 from gptmill.training.masking import TRAINING, Ids, mask_row
 
 
@@ -37,12 +39,13 @@ class Batches:
         rank: int = 0,
         world_size: int = 1,
         masked: bool = False,
+        named: str = "pretrain.batch_size",
     ) -> None:
-        self.n_windows = count_windows(stream, block_size, batch_size)
+        self.n_windows = count_windows(stream, block_size, batch_size, named)
         if batch_size % world_size:
             raise UserError(
-                f"pretrain.batch_size = {batch_size} can't be shared by {world_size} devices; "
-                "make it a multiple of their number, or set pretrain.devices"
+                f"a batch of {batch_size} sequences can't be shared by {world_size} devices; change {named} "
+                "until it is a multiple of their number, or set pretrain.devices"
             )
         self.stream, self.block_size, self.batch_size, self.seed = stream, block_size, batch_size, seed
         self.steps = range(first_step, max_steps)
@@ -81,8 +84,25 @@ class Batches:
         return self._order
 
 
-def count_windows(stream: TokenStream, block_size: int, batch_size: int) -> int:
-    """Windows in an epoch; at least those of one batch, or a `UserError`."""
+def batch_setting(params: Pretrain) -> str:
+    """The key that the number of sequences in a batch comes from, as messages name it."""
+    if params.batch_size:
+        return "pretrain.batch_size"
+    if params.batch_tokens:
+        return "pretrain.batch_tokens"
+    return "the batch that pretrain.model.depth brings (pretrain.batch_size sets another)"
+
+
+def sequences_at_once(params: Pretrain) -> int:
+    """Sequences that a device holds at once: its share of the batch, or a part of that."""
+    share = max(1, params.sequences // device_count(params.accelerator, params.devices, params.num_nodes))
+    return min(params.micro_batch_size or share, share)
+
+
+def count_windows(
+    stream: TokenStream, block_size: int, batch_size: int, named: str = "pretrain.batch_size"
+) -> int:
+    """Windows in an epoch; at least those of one batch, or a `UserError` that calls the batch's key `named`."""
     n_windows = (len(stream) - 1) // block_size
     if n_windows < 1:
         raise UserError(
@@ -92,7 +112,7 @@ def count_windows(stream: TokenStream, block_size: int, batch_size: int) -> int:
     if n_windows < batch_size:
         raise UserError(
             f"the train split has {len(stream)} tokens, {n_windows} sequences of pretrain.model.block_size = "
-            f"{block_size}: fewer than one batch of {batch_size}. Lower pretrain.batch_size or collect more text"
+            f"{block_size}: fewer than one batch of {batch_size}. Lower {named} or collect more text"
         )
     return n_windows
 

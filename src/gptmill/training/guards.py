@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gptmill.errors import UserError
-from gptmill.outs import write_json
+from gptmill.outs import is_first_process, write_json
 
 RECENT, ENOUGH = 100, 30  # steps that a spike is judged by, and how many there must be
 DEVIATIONS, NATS = 6.0, 0.5  # a spike is this far above the mean of the recent losses
@@ -52,7 +52,8 @@ def diverged(
     told = ""
     if documents:
         path = notes / f"not-finite-{step:08d}.json"
-        write_json(path, {"step": step, what: str(value), "documents": documents})
+        if is_first_process():
+            write_json(path, {"step": step, what: str(value), "documents": documents})
         first = ", ".join(documents[:3])
         told = f" Its batch has {len(documents)} documents ({first}{', …' if documents[3:] else ''}), all in {path}."
     last = f"The last good checkpoint is {good}." if good else "There is no checkpoint yet."

@@ -18,7 +18,7 @@ from gptmill.params.recipes import settle
 from gptmill.tokens.shards import TokenStream
 from gptmill.training.cores import cores_of
 from gptmill.training.data import Batches
-from gptmill.training.lightning import compiles, root_device, uses_bf16
+from gptmill.training.lightning import compiles, device_count, root_device, uses_bf16
 from gptmill.training.module import make_optimizer
 from gptmill.training.step import train_step
 
@@ -51,13 +51,11 @@ def total_steps(
         return max(1, math.ceil(params.max_epochs * n_windows / sequences))
     if measured.is_file():
         return int(read_json(measured)["steps"])
-    if (
-        int(os.environ.get("WORLD_SIZE", "1")) > 1
-        or params.devices not in ("auto", 1)
-        or params.num_nodes > 1
-    ):
+    devices = device_count(params.accelerator, params.devices, params.num_nodes)
+    if (processes := max(devices, int(os.environ.get("WORLD_SIZE", "1")))) > 1:
         raise UserError(
-            "pretrain.max_minutes is measured in one process; with several devices set pretrain.max_steps"
+            f"pretrain.max_minutes is measured in one process, and this training has {processes} "
+            f"(pretrain.devices = {params.devices}); set pretrain.max_steps, or one device"
         )
     seconds = seconds_per_step()
     steps = max(1, int((params.max_minutes or 0.0) * 60 / seconds))

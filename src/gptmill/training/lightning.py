@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import warnings
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 
@@ -28,8 +31,15 @@ def make_trainer(
     """A Trainer that only trains: logging, checkpoints, validation and the progress line are ours.
 
     Raises:
-        UserError: when this machine has no such accelerator or not so many devices.
+        UserError: when this machine has no such accelerator or not so many devices, or when nothing has
+            started the processes of the other hosts.
     """
+    if num_nodes > 1 and not _launched():
+        raise UserError(
+            f"pretrain.num_nodes = {num_nodes}, and no launcher has started this process: it would wait for the "
+            "other hosts for ever. Start the stage with torchrun or SLURM's srun (docs/gpus.md), or set "
+            "pretrain.num_nodes: 1"
+        )
     # Its notices on data loaders, workers and loggers don't apply to batches and logs made our way.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning")
@@ -59,6 +69,12 @@ def make_trainer(
             f"pretrain.accelerator = {accelerator!r} with pretrain.devices = {devices!r} can't be had on this "
             f"machine: {error} With `auto` for both, what is here is used."
         ) from None
+
+
+def _launched() -> bool:
+    """Is this process one of torchrun's or SLURM's, or was it told its host's number by hand?"""
+    by_hand = "NODE_RANK" in os.environ
+    return TorchElasticEnvironment.detect() or SLURMEnvironment.detect() or by_hand
 
 
 def _strategy(strategy: str, accelerator: str, devices: str | int, num_nodes: int) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from gptmill.bidirectional import masked_per_row
+from gptmill.models.attention import document_ids
 from gptmill.models.cross_entropy import IGNORED
 from gptmill.models.language_model import LanguageModel
 from gptmill.models.loss import StreamLoss, stream_loss, unigram_loss
@@ -45,7 +46,11 @@ def mask_row(ids: Ids, vocab_size: int, eos_id: int, seed: tuple[int, ...]) -> I
 
 @torch.no_grad()
 def masked_loss(
-    model: LanguageModel, stream: TokenStream, batch_size: int, max_tokens: int | None = None
+    model: LanguageModel,
+    stream: TokenStream,
+    batch_size: int,
+    max_tokens: int | None = None,
+    document_mask: bool = False,
 ) -> StreamLoss:
     """Loss of the tokens masked in the first `max_tokens` tokens of `stream` (all by default).
 
@@ -67,16 +72,22 @@ def masked_loss(
             for row in rows[start : start + batch_size]
         ]
         x, y = torch.from_numpy(np.stack(masked)).to(device).unbind(1)
-        nats += float(model.loss(x, y, reduction="none").double().sum())
+        documents = document_ids(x, stream.eos_id) if document_mask else None
+        nats += float(model.loss(x, y, reduction="none", documents=documents).double().sum())
     model.train(was_training)
     return StreamLoss(nats, len(rows) * masked_per_row(width), 0.0, 0)
 
 
 def validation_loss(
-    model: LanguageModel, stream: TokenStream, batch_size: int, max_tokens: int | None = None
+    model: LanguageModel,
+    stream: TokenStream,
+    batch_size: int,
+    max_tokens: int | None = None,
+    document_mask: bool = False,
 ) -> StreamLoss:
     """The objective that the model is trained on, over a stream; draws no random number."""
-    return (stream_loss if model.causal else masked_loss)(model, stream, batch_size, max_tokens)
+    score = stream_loss if model.causal else masked_loss
+    return score(model, stream, batch_size, max_tokens, document_mask)
 
 
 def loss_without_context(model: LanguageModel, train: TokenStream, stream: TokenStream) -> float:

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
@@ -16,7 +17,7 @@ from gptmill.params.pretrain import Pretrain
 from gptmill.params.recipes import Rates, settle
 from gptmill.tokens.shards import TokenStream
 from gptmill.training.cores import cores_of
-from gptmill.training.data import Batches
+from gptmill.training.data import Batches, batch_setting
 from gptmill.training.optimizer import adamw, muon, warmup_cosine, warmup_stable_decay
 from gptmill.training.step import train_step
 
@@ -45,6 +46,11 @@ class Pretraining(LightningModule):
         for block in getattr(self.model, "blocks", []):
             fully_shard(block, mesh=mesh)
         fully_shard(self.model, mesh=mesh)
+
+    def on_train_start(self) -> None:
+        """Each process draws dropout of its own; the first, and so a training on one device, goes on as it is."""
+        if rank := self.trainer.global_rank:
+            torch.manual_seed(int(np.random.SeedSequence((self.seed, rank)).generate_state(1)[0]))
 
     def training_step(self, batch: Tensor, batch_idx: int) -> dict[str, Tensor]:
         p = self.params
@@ -91,6 +97,7 @@ class Pretraining(LightningModule):
             rank=trainer.global_rank,
             world_size=trainer.world_size,
             masked=not self.model.causal,
+            named=batch_setting(self.params),
         )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import Trainer, seed_everything
 
@@ -16,12 +18,12 @@ from gptmill.models.start import start_from
 from gptmill.outs import write_json
 from gptmill.params.pretrain import Pretrain
 from gptmill.params.recipes import settle
-from gptmill.planning import check_fits
+from gptmill.planning import GIB, check_fits, memory
 from gptmill.tokens.shards import TokenStream
 from gptmill.tokens.tokenizer import Tokenizer
 from gptmill.training.checkpoints import prune
 from gptmill.training.curves import draw_losses, draw_speed, write_curve
-from gptmill.training.data import Batches, count_windows, documents_in
+from gptmill.training.data import Batches, batch_setting, count_windows, documents_in, sequences_at_once
 from gptmill.training.guards import diverged
 from gptmill.training.length import seconds_per_step, total_steps
 from gptmill.training.lightning import (
@@ -60,10 +62,15 @@ def pretrain(
 
     Raises:
         UserError: when the text is too short for the model, shards are damaged, the loss or the gradient
-            stops being finite, or no checkpoint can be written.
+            stops being finite, no checkpoint can be written, or one of another training is in its place.
     """
     train, validation = TokenStream(tokens, "train"), TokenStream(tokens, "validation")
-    n_windows = count_windows(train, params.model.block_size, params.sequences)
+    n_windows = count_windows(train, params.model.block_size, params.sequences, batch_setting(params))
+    if not len(validation):
+        raise UserError(
+            f"the validation split in {tokens} has no tokens, and the model is scored on it: "
+            "raise dedupe.validation_fraction in params.yaml, or collect more text"
+        )
     _fits_the_device(params, train.vocab_size)
     prune(resume.parent, keep=resume)
 
@@ -98,7 +105,15 @@ def pretrain(
         return diverged(what, value, step, rate, ids, resume, good[0] if good else None)
 
     recording = Recording(params, max_steps, validation, observe, not_finite)
-    saving = Resume(folder, params.checkpoint_every, params.checkpoint_minutes, before_save=recording.read)
+    made_with = {"optimizer.name": module.rates.name}
+    made_with |= {f"model.{name}": value for name, value in asdict(model.config).items()}
+    saving = Resume(
+        folder,
+        params.checkpoint_every,
+        params.checkpoint_minutes,
+        before_save=recording.read,
+        made_with=made_with,
+    )
     trainer = make_trainer(
         max_steps=max_steps,
         callbacks=[recording, saving],
@@ -140,7 +155,11 @@ def _finish(
         return
     model.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU
     with trainer.precision_plugin.forward_context():
-        final = validation_loss(model, validation, params.sequences)
+        final = validation_loss(
+            model, validation, sequences_at_once(params), document_mask=params.document_mask
+        )
+    if not math.isfinite(final.per_token):
+        raise recording.diverged("validation loss", final.per_token, int(trainer.global_step))
     unigram = loss_without_context(model, module.train_stream, validation)
     bits = {"val_bits_per_byte": final.nats / math.log(2) / validation.bytes} if model.causal else {}
     steps = int(trainer.global_step)
@@ -179,19 +198,27 @@ def _new_model(params: Pretrain, vocab_size: int, tokens: Path) -> LanguageModel
 
 
 def _fits_the_device(params: Pretrain, vocab_size: int) -> None:
-    if params.strategy == "fsdp":  # spreads the model over the devices
+    sequences = sequences_at_once(params)
+    available = total_memory(root_device(params.accelerator))
+    how: dict[str, Any] = {
+        "sequences": sequences,
+        "optimizer": settle(params.optimizer, params.model, steps=1).name,
+        "bf16": uses_bf16(params.accelerator, params.precision),
+        "activation_checkpointing": params.activation_checkpointing,
+    }
+    if params.strategy != "fsdp":
+        check_fits(params.model, vocab_size, available=available, **how)
         return
+    whole = memory(params.model, vocab_size, **how)
     n_devices = device_count(params.accelerator, params.devices, params.num_nodes)
-    share = max(1, params.sequences // n_devices)
-    check_fits(
-        params.model,
-        vocab_size,
-        sequences=min(params.micro_batch_size or share, share),
-        available=total_memory(root_device(params.accelerator)),
-        optimizer=settle(params.optimizer, params.model, steps=1).name,
-        bf16=uses_bf16(params.accelerator, params.precision),
-        activation_checkpointing=params.activation_checkpointing,
-    )
+    spread = (whole.weights + whole.gradients + whole.optimizer) // n_devices
+    if spread + whole.activations > available:
+        raise UserError(
+            f"the model is too large for these {n_devices} devices: each would hold {spread / GIB:.1f} GiB of "
+            f"weights, gradients and optimizer and {whole.activations / GIB:.1f} GiB for {sequences} sequences of "
+            f"{params.model.block_size} tokens, and it has {available / GIB:.1f} GiB. Lower "
+            "pretrain.micro_batch_size or the model's sizes, set activation_checkpointing: true, or add devices"
+        )
 
 
 def _fits_the_length(params: Pretrain, max_steps: int) -> None:

@@ -15,6 +15,7 @@ from gptmill.errors import UserError
 from gptmill.params.pretrain import Pretrain
 from gptmill.planning import flops_per_token
 from gptmill.tokens.shards import TokenStream
+from gptmill.training.data import sequences_at_once
 from gptmill.training.guards import Spikes
 from gptmill.training.masking import validation_loss
 from gptmill.training.progress import Progress
@@ -77,10 +78,12 @@ class Recording(Callback):
             self._log(trainer, step)
         if step % self.params.eval_every == 0 or last:
             self._evaluate(trainer, pl_module, step)
-        if self._progress.live:
-            self._progress.update(
-                step, self._seen[-1][0] if self._seen else self.train[-1]["train_loss"], self._speed
-            )
+        if trainer.should_stop and (self._unread or self._seen):
+            self.read(trainer)
+            self._log(trainer, step)
+        if self._progress.live and (self._seen or self.train):  # a GPU's first losses are not read yet
+            loss = self._seen[-1][0] if self._seen else self.train[-1]["train_loss"]
+            self._progress.update(step, loss, self._speed)
 
     def read(self, trainer: Trainer) -> None:
         """Take in the losses and gradients of the steps since the last reading.
@@ -136,7 +139,15 @@ class Recording(Callback):
     def _evaluate(self, trainer: Trainer, module: Any, step: int) -> None:
         start = time.perf_counter()
         with trainer.precision_plugin.forward_context():
-            loss = validation_loss(module.model, self.stream, self.params.sequences, self.params.eval_tokens)
+            loss = validation_loss(
+                module.model,
+                self.stream,
+                sequences_at_once(self.params),
+                self.params.eval_tokens,
+                document_mask=self.params.document_mask,
+            )
+        if not math.isfinite(loss.per_token):
+            raise self.diverged("validation loss", loss.per_token, step)
         row = {"step": step, "val_loss": loss.per_token}
         if module.model.causal:
             # Bytes of a part of the split aren't known: its tokens stand for as many bytes as all tokens do.

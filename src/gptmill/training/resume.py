@@ -9,11 +9,14 @@ changes nothing of the training, so it may go by the clock.
 
 from __future__ import annotations
 
+import pickle
+import platform
 import random
 import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -33,7 +36,8 @@ NOTHING, SAVE, LEAVE, GIVE_UP = range(4)  # what a process wants after a step; t
 class Resume(Callback):
     """Save every `every` steps or `minutes`, and at once before leaving on SIGTERM or SIGINT.
 
-    `before_save` may raise to keep a state from being saved.
+    `before_save` may raise to keep a state from being saved. `made_with` are names and values, kept in each
+    checkpoint; one with others is refused.
     """
 
     def __init__(
@@ -42,9 +46,11 @@ class Resume(Callback):
         every: int | None = None,
         minutes: float | None = None,
         before_save: Callable[[Trainer], None] | None = None,
+        made_with: dict[str, Any] | None = None,
     ) -> None:
         self.files = CheckpointFiles(folder)
         self.every, self.minutes, self.before_save = every, minutes, before_save
+        self.made_with = made_with
         self.seconds = 0.0  # spent on checkpoints
         self._failures = 0
         self._saved = time.monotonic()
@@ -53,20 +59,31 @@ class Resume(Callback):
         self._handlers: dict[int, Any] = {}
         self._group: Any = None
 
-    @property
+    @cached_property
     def checkpoint(self) -> Path | None:
-        """Where to go on from, if a run with this fingerprint was stopped."""
-        return self.files.newest()
+        """Where to go on from, if a run with this fingerprint was stopped.
+
+        Raises:
+            UserError: when it is no checkpoint, or was made with other values than `made_with`.
+        """
+        path = self.files.newest()
+        if path and self.made_with is not None:
+            _check(path, self.made_with)
+        return path
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         trainer.strategy.checkpoint_io = self.files
+        if trainer.world_size > 1:
+            self._group = dist.new_group(backend="gloo")  # what we agree on is in the CPU's memory
+            found: list[Any] = [None] * trainer.world_size
+            name = self.checkpoint.name if self.checkpoint else "no checkpoint"
+            dist.all_gather_object(found, (platform.node(), name), group=self._group)
+            _check_same(found, self.files.folder)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # After Lightning's own handlers, which would end the process with exit code 0.
         for number in (signal.SIGTERM, signal.SIGINT):
             self._handlers[number] = signal.signal(number, self._remember)
-        if trainer.world_size > 1:
-            self._group = dist.new_group(backend="gloo")  # what we agree on is in the CPU's memory
         self._saved = time.monotonic()
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
@@ -147,6 +164,12 @@ class Resume(Callback):
             signal.signal(number, handler)
         self._handlers = {}
 
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if self.made_with is not None:
+            checkpoint["made_with"] = self.made_with
+
     def state_dict(self) -> dict[str, Any]:
         states = [_states()]
         if self._group is not None:
@@ -159,6 +182,31 @@ class Resume(Callback):
         self._rng = state_dict["ranks"][dist.get_rank() if dist.is_initialized() else 0]
 
 
+def _check(path: Path, expected: dict[str, Any]) -> None:
+    """Refuse a file whose values differ from those expected; its tensors are not read."""
+    again = f"To start again, remove {path.parent}"
+    try:
+        made_with = torch.load(path, map_location="cpu", mmap=True, weights_only=True)["made_with"]
+    except (RuntimeError, pickle.UnpicklingError, KeyError, TypeError):
+        raise UserError(f"{path} is no checkpoint of this program. {again}") from None
+    for name, value in expected.items():
+        if made_with.get(name) != value:
+            raise UserError(
+                f"{path} is of another training: its {name} is {made_with.get(name)!r}, and here it is {value!r}. "
+                f"{again}; to go on with it, put back what it was made with"
+            )
+
+
+def _check_same(found: list[tuple[str, str]], folder: Path) -> None:
+    """Refuse processes, given by host and checkpoint, that would go on from different steps."""
+    if len({name for _, name in found}) > 1:
+        told = ", ".join(f"{name} on {host}" for host, name in sorted(set(found)))
+        raise UserError(
+            f"the processes would go on from different states: {told}. All hosts need one {folder}: put it on "
+            "a file system that they share, or copy it from the first host to the others"
+        )
+
+
 def _states() -> dict[str, Any]:
     """Every generator's state in this process, in types that a `weights_only` load accepts."""
     kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
@@ -167,6 +215,7 @@ def _states() -> dict[str, Any]:
         "numpy": (kind, torch.from_numpy(np.array(keys, dtype=np.int64)), position, has_gauss, gauss),
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
     }
 
 
@@ -177,3 +226,5 @@ def _restore(states: dict[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
     if states["cuda"]:
         torch.cuda.set_rng_state_all(states["cuda"])
+    if states["mps"] is not None:
+        torch.mps.set_rng_state(states["mps"])
