@@ -115,3 +115,33 @@ def test_no_file_and_no_yaml(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("- 1\n")
     with pytest.raises(UserError, match="expected a mapping"):
         load_everything(tmp_path / "params.yaml")
+
+
+def test_a_start_is_a_dep_that_no_stage_writes(
+    tmp_path: Path, raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ruamel.yaml import YAML
+
+    monkeypatch.chdir(tmp_path)
+    flow = (ROOT / "dvc.yaml").read_text()
+
+    def load_with(folder: str, dep: str | None = None) -> None:
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "config.json").write_text("{}")
+        set_at(raw, "pretrain.init_from", folder)
+        with (tmp_path / "params.yaml").open("w") as file:
+            YAML().dump(raw, file)
+        deps = "    deps:  # and the folder of pretrain.init_from, where that is set\n"
+        assert deps in flow
+        (tmp_path / "dvc.yaml").write_text(flow.replace(deps, deps + f"      - {dep}\n" if dep else deps))
+        load_everything()
+
+    load_with("my/start", "my/start")
+    load_with(str(tmp_path / "my/start"), "my/start/")
+    with pytest.raises(UserError, match=r"pretrain\.init_from: my/start is none of the deps .* `- my/start`"):
+        load_with("my/start")
+    with pytest.raises(UserError, match="my/start2 is none of the deps"):
+        load_with("my/start2", "my/start")
+    for folder in ("models/package", "models/pretrain", "models/finetune/cola", "models"):
+        with pytest.raises(UserError, match=rf"the stage \w+ writes models/.* Copy the folder"):
+            load_with(folder, folder)
