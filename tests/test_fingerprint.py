@@ -65,6 +65,10 @@ def test_anything_the_stage_stands_on_changes_it(project: Path) -> None:
     params.write_text(params.read_text().replace("1e-3", "2e-3"))
     assert stage_inputs("train@x", project).fingerprint != before["train@x"]
     assert stage_inputs("train@y", project).fingerprint == before["train@y"]
+    (project / "folder/a/b").write_text("other weights")
+    assert stage_inputs("train@y", project).fingerprint != before["train@y"]
+    (project / "folder/a/b").write_text("folder/a/b")
+    assert stage_inputs("train@y", project).fingerprint == before["train@y"]
     (project / "code.py").write_text("print(1)\n")
     assert stage_inputs("train@y", project).fingerprint != before["train@y"]
 

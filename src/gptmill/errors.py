@@ -21,9 +21,9 @@ class UserError(Exception):
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """A hint such as `; did you mean "n_head"?`, or nothing when no allowed name is close."""
+    """A hint such as `; did you mean "n_head"?`, or a full stop when no allowed name is close."""
     close = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)
-    return f'; did you mean "{close[0]}"?' if close else ""
+    return f'; did you mean "{close[0]}"?' if close else "."
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:

@@ -118,7 +118,8 @@ def _md5(path: Path) -> str:
 def dvc_md5(path: Path) -> str | None:
     """The hash that DVC gives a file, or a folder: the MD5 of its files' list, with ".dir" after it."""
     if path.is_file():
-        return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        with path.open("rb") as file:  # a model's weights needn't fit into memory
+            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if not path.is_dir():
         return None
     files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}

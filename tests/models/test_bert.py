@@ -125,7 +125,7 @@ def test_there_and_back(tokens: Tensor, tmp_path: Path) -> None:
 def test_starts_from_a_model_with_other_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make(vocab_size=4)
     save_model(source, tmp_path)
-    monkeypatch.setattr("gptmill.models.start._pieces_of", lambda _folder: [b"a", b"b", b"c", b"d"])
+    monkeypatch.setattr("gptmill.models.start.pieces_of", lambda _folder: [b"a", b"b", b"c", b"d"])
     config = make_config("bert", **(SIZES | {"vocab_size": 3}))
     model = start_from(tmp_path, config, [b"c", b"x", b"a"])
     theirs = source.token_embedding.weight

@@ -79,6 +79,8 @@ def test_the_default_is_valid() -> None:
         ("evaluate.length_bins", [256, 256], r"evaluate\.length_bins: .*must rise"),
         ("finetune.tasks.provenance.max_tokens", 999, r"max_tokens = 999 is longer than .*block_size = \d+"),
         ("pretrain.init_from", "nowhere", r"pretrain\.init_from: nowhere is no model's folder"),
+        ("pretrain.max_steps", 10**30, r"pretrain\.max_steps: .*less than or equal to 1000000000; found"),
+        ("pretrain.strategy", "fsdp", r"pretrain: strategy = fsdp .* optimizer\.name to adamw"),
         ("finetune.lm_weight", None, r"finetune\.lm_weight: .*valid number; found None"),
         ("register.nme", 1, r'register\.nme: unknown key; did you mean "name"\?'),
     ],
@@ -88,6 +90,29 @@ def test_mistakes(raw: dict[str, Any], key: str, value: Any, expected: str) -> N
 
     set_at(raw, key, value)
     assert re.search(expected, message(raw)), message(raw)
+
+
+@pytest.mark.parametrize(
+    ("preset", "key", "value", "expected"),
+    [
+        ("gpt2", "optimizer.matrix_learning_rate", 5.0, "name = auto is adamw with preset gpt2"),
+        (
+            "gpt2",
+            "optimizer.embedding_learning_rate",
+            5.0,
+            "optimizer.embedding_learning_rate = 5.0 is Muon's",
+        ),
+        ("lstm", "document_mask", True, "document_mask = True is not for preset lstm"),
+        ("lstm", "activation_checkpointing", True, "activation_checkpointing = True is not for preset lstm"),
+    ],
+)
+def test_what_a_preset_has_no_use_for(
+    raw: dict[str, Any], preset: str, key: str, value: Any, expected: str
+) -> None:
+    set_at(raw, "pretrain.model.preset", preset)
+    check(Params, raw, where="params.yaml")
+    set_at(raw, f"pretrain.{key}", value)
+    assert expected in message(raw)
 
 
 def test_all_mistakes_are_told_at_once(raw: dict[str, Any]) -> None:
@@ -115,3 +140,33 @@ def test_no_file_and_no_yaml(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("- 1\n")
     with pytest.raises(UserError, match="expected a mapping"):
         load_everything(tmp_path / "params.yaml")
+
+
+def test_a_start_is_a_dep_that_no_stage_writes(
+    tmp_path: Path, raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ruamel.yaml import YAML
+
+    monkeypatch.chdir(tmp_path)
+    flow = (ROOT / "dvc.yaml").read_text()
+
+    def load_with(folder: str, dep: str | None = None) -> None:
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "config.json").write_text("{}")
+        set_at(raw, "pretrain.init_from", folder)
+        with (tmp_path / "params.yaml").open("w") as file:
+            YAML().dump(raw, file)
+        deps = "    deps:  # and the folder of pretrain.init_from, where that is set\n"
+        assert deps in flow
+        (tmp_path / "dvc.yaml").write_text(flow.replace(deps, deps + f"      - {dep}\n" if dep else deps))
+        load_everything()
+
+    load_with("my/start", "my/start")
+    load_with(str(tmp_path / "my/start"), "my/start/")
+    with pytest.raises(UserError, match=r"pretrain\.init_from: my/start is none of the deps .* `- my/start`"):
+        load_with("my/start")
+    with pytest.raises(UserError, match="my/start2 is none of the deps"):
+        load_with("my/start2", "my/start")
+    for folder in ("models/package", "models/pretrain", "models/finetune/cola", "models"):
+        with pytest.raises(UserError, match=r"the stage \w+ writes models/.* Copy the folder"):
+            load_with(folder, folder)

@@ -6,17 +6,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import nn
 
 from gptmill.errors import UserError
 from gptmill.models.bert import BERT
-from gptmill.models.config import ModernConfig, make_config
+from gptmill.models.config import ModelConfig, ModernConfig, make_config
+from gptmill.models.files import check_weights, read_object, read_tensors
 from gptmill.models.gpt import GPT
 from gptmill.models.language_model import LanguageModel
 from gptmill.models.lstm import LSTM
 from gptmill.models.modern import Modern
-from gptmill.outs import read_json, write_json
+from gptmill.outs import write_json
 
 
 def build_model(
@@ -39,20 +40,15 @@ def build_model(
     Raises:
         UserError: for a preset or a switch that does not exist, or sizes that don't go together.
     """
-    config = make_config(
-        preset,
-        vocab_size=vocab_size,
-        block_size=block_size,
-        n_layer=n_layer,
-        n_head=n_head,
-        n_embd=n_embd,
-        dropout=dropout,
-        **switches,
-    )
+    sizes = {"vocab_size": vocab_size, "block_size": block_size, "n_layer": n_layer, "n_head": n_head}
+    return _of_config(make_config(preset, **sizes, n_embd=n_embd, dropout=dropout, **switches))
+
+
+def _of_config(config: ModelConfig) -> LanguageModel:
     if isinstance(config, ModernConfig):
         return Modern(config)
     families: dict[str, type[LanguageModel]] = {"lstm": LSTM, "bert": BERT}
-    return families.get(preset, GPT)(config)
+    return families.get(config.preset, GPT)(config)
 
 
 def save_model(model: LanguageModel, folder: str | Path) -> None:
@@ -68,11 +64,25 @@ def save_weights(module: nn.Module, path: Path) -> None:
 
 
 def load_model(folder: str | Path) -> LanguageModel:
-    """The model that `save_model` wrote, on the CPU, in evaluation mode."""
+    """The model that `save_model` wrote, on the CPU, in evaluation mode.
+
+    Raises:
+        UserError: naming the file that is missing or damaged, and the field that is wrong.
+    """
     folder = Path(folder)
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():
             raise UserError(f"{folder} is no gptmill model: {name} is missing")
-    model = build_model(**read_json(folder / "config.json"))
-    model.load_state_dict(load_file(folder / "model.safetensors"))
+    path = folder / "config.json"
+    settings = read_object(path)
+    if "preset" not in settings:
+        raise UserError(f"{path}: preset is missing, so this is no model of gptmill's")
+    try:
+        config = make_config(**settings)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    weights = read_tensors(folder / "model.safetensors")
+    model = _of_config(config)
+    check_weights(folder, model, weights)
+    model.load_state_dict(weights)
     return model.eval()

@@ -20,14 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from gptmill.errors import UserError
 from gptmill.models import build_model, huggingface_bert
 from gptmill.models.config import ModelConfig, ModernConfig
-from gptmill.models.huggingface_fields import Weights, require, take
+from gptmill.models.files import Weights, check_weights, read_object, read_tensors
+from gptmill.models.huggingface_fields import require, size, sizes_of, take
 from gptmill.models.language_model import LanguageModel
-from gptmill.outs import read_json, write_json
+from gptmill.outs import write_json
 
 # Ours: theirs. GPT-1 and GPT-2 have Conv1D layers, whose matrices are stored transposed.
 BLOCK = {
@@ -72,7 +73,7 @@ def load(folder: str | Path) -> LanguageModel:
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is no Hugging Face model: config.json is missing")
-    theirs = read_json(folder / "config.json")
+    theirs = read_object(folder / "config.json")
     kind = theirs.get("model_type")
     if kind not in CLASSES:
         raise UserError(f"{folder}/config.json: model_type is {kind!r}; allowed: {', '.join(CLASSES)}")
@@ -80,24 +81,21 @@ def load(folder: str | Path) -> LanguageModel:
     config, state = IMPORTERS.get(kind, _import_gpt)(folder, theirs, weights)
     with torch.device("meta"):
         model = build_model(**config)
-    expected = model.state_dict()
-    for name, weight in expected.items():
-        if name not in state:
-            raise UserError(f"{folder}: the weights have no {name} (in gptmill's names)")
-        if state[name].shape != weight.shape:
-            raise UserError(
-                f"{folder}: {name} has the shape {tuple(state[name].shape)}, "
-                f"config.json asks for {tuple(weight.shape)}"
-            )
+    check_weights(folder, model, state)
     model = build_model(**config)
-    model.load_state_dict({name: state[name].float() for name in expected})
+    model.load_state_dict({name: weight.float() for name, weight in state.items()})
     return model.eval()
 
 
 def _read_weights(folder: Path) -> Weights:
     """All safetensors of a folder, in one file or several."""
     index = folder / "model.safetensors.index.json"
-    names = sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else ["model.safetensors"]
+    names = ["model.safetensors"]
+    if index.is_file():
+        places = read_object(index).get("weight_map")
+        if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
+            raise UserError(f"{index}: weight_map, which says where each weight is, is missing or damaged")
+        names = sorted(set(places.values()))
     weights: Weights = {}
     for name in names:
         if not (folder / name).is_file():
@@ -105,7 +103,7 @@ def _read_weights(folder: Path) -> Weights:
                 f"{folder}: {name} is missing; weights are read from safetensors only, "
                 "never from pickles such as pytorch_model.bin"
             )
-        weights |= load_file(folder / name)
+        weights |= read_tensors(folder / name)
     return weights
 
 
@@ -161,7 +159,9 @@ def _export_gpt(model: LanguageModel) -> tuple[dict[str, Any], Weights]:
 
 def _import_gpt(folder: Path, theirs: dict[str, Any], weights: Weights) -> tuple[dict[str, Any], Weights]:
     preset = CLASSES[theirs["model_type"]][0]
-    c = theirs["n_embd"]
+    get_size = partial(size, folder, theirs)
+    config = {name: get_size(name) for name in ("vocab_size", "n_layer", "n_head", "n_embd")}
+    block_size, c = get_size("n_positions"), config["n_embd"]
     activation = ("afn", "gelu") if preset == "gpt1" else ("activation_function", "gelu_new")
     require(
         folder,
@@ -181,7 +181,7 @@ def _import_gpt(folder: Path, theirs: dict[str, Any], weights: Weights) -> tuple
     state = {}
     for our, their in zip(("token_embedding", "position_embedding"), names, strict=True):
         state[f"{our}.weight"] = take(folder, weights, f"{their}.weight")
-    for layer in range(theirs["n_layer"]):
+    for layer in range(config["n_layer"]):
         for our, their in BLOCK.items():
             weight = take(folder, weights, f"h.{layer}.{their}.weight")
             state[f"blocks.{layer}.{our}.weight"] = weight.T if weight.ndim == 2 else weight
@@ -189,9 +189,8 @@ def _import_gpt(folder: Path, theirs: dict[str, Any], weights: Weights) -> tuple
     if preset == "gpt2":
         for kind in ("weight", "bias"):
             state[f"final_norm.{kind}"] = take(folder, weights, f"ln_f.{kind}")
-    config = {name: theirs[name] for name in ("vocab_size", "n_layer", "n_head", "n_embd")}
     dropout = theirs.get("resid_pdrop", 0.0)
-    return {"preset": preset, "block_size": theirs["n_positions"], "dropout": dropout} | config, state
+    return {"preset": preset, "block_size": block_size, "dropout": dropout} | config, state
 
 
 def _export_nanochat(model: LanguageModel) -> tuple[dict[str, Any], Weights]:
@@ -230,7 +229,8 @@ def _export_nanochat(model: LanguageModel) -> tuple[dict[str, Any], Weights]:
 def _import_nanochat(
     folder: Path, theirs: dict[str, Any], weights: Weights
 ) -> tuple[dict[str, Any], Weights]:
-    c = theirs["hidden_size"]
+    sizes = sizes_of(folder, theirs)
+    c = sizes["n_embd"]
     rope = {"rope_type": "default", "rope_theta": 10_000.0}
     require(
         folder,
@@ -238,7 +238,7 @@ def _import_nanochat(
         {
             "hidden_act": ("relu2",),
             "intermediate_size": (4 * c,),
-            "num_key_value_heads": (theirs["num_attention_heads"],),
+            "num_key_value_heads": (sizes["n_head"],),
             "rms_norm_eps": (1e-6,),
             "rope_parameters": (rope, None),
             "attention_bias": (False,),
@@ -250,7 +250,7 @@ def _import_nanochat(
         "token_embedding.weight": get("model.embed_tokens.weight"),
         "head.weight": get("lm_head.weight"),
     }
-    for layer in range(theirs["num_hidden_layers"]):
+    for layer in range(sizes["n_layer"]):
         block, their = f"blocks.{layer}", f"model.layers.{layer}"
         parts = [get(f"{their}.self_attn.{part}_proj.weight") for part in "qkv"]
         state[f"{block}.attention.qkv.weight"] = torch.cat(parts)
@@ -259,11 +259,7 @@ def _import_nanochat(
         state[f"{block}.contract.weight"] = get(f"{their}.mlp.fc2.weight")
     return {
         "preset": "modern",
-        "vocab_size": theirs["vocab_size"],
-        "block_size": theirs["max_position_embeddings"],
-        "n_layer": theirs["num_hidden_layers"],
-        "n_head": theirs["num_attention_heads"],
-        "n_embd": c,
+        **sizes,
         "dropout": theirs.get("attention_dropout", 0.0),
         "logit_cap": theirs.get("final_logit_softcapping") or 0.0,
     }, state

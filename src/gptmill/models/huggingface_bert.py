@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from gptmill.errors import UserError
-from gptmill.models.huggingface_fields import Weights, require, take
+from gptmill.models.files import Weights
+from gptmill.models.huggingface_fields import require, sizes_of, take
 from gptmill.models.language_model import LanguageModel
 
 # Ours: theirs.
@@ -80,7 +81,8 @@ def import_bert(folder: Path, theirs: dict[str, Any], weights: Weights) -> tuple
     Raises:
         UserError: when a field differs, a weight is missing, or [MASK] is not the last token.
     """
-    c, vocab_size = theirs["hidden_size"], theirs["vocab_size"] - 1
+    sizes = sizes_of(folder, theirs)
+    c, vocab_size = sizes["n_embd"], sizes["vocab_size"] - 1
     if (found := theirs.get("mask_token_id")) != vocab_size:
         raise UserError(
             f"{folder}/config.json: mask_token_id is {found!r}, and gptmill's bert has [MASK] as its last token, "
@@ -101,19 +103,12 @@ def import_bert(folder: Path, theirs: dict[str, Any], weights: Weights) -> tuple
     get = partial(take, folder, weights)
     state: dict[str, Tensor] = {our: get(their) for our, their in ENDS.items()}
     state["head_bias"] = get("cls.predictions.bias")[:vocab_size]
-    for layer in range(theirs["num_hidden_layers"]):
+    for layer in range(sizes["n_layer"]):
         block, their_layer = f"blocks.{layer}", f"bert.encoder.layer.{layer}"
         for kind in ("weight", "bias"):
             qkv = [get(f"{their_layer}.{name}.{kind}") for name in QKV]
             state[f"{block}.attention.qkv.{kind}"] = torch.cat(qkv)
             for our, their in LAYER.items():
                 state[f"{block}.{our}.{kind}"] = get(f"{their_layer}.{their}.{kind}")
-    return {
-        "preset": "bert",
-        "vocab_size": vocab_size,
-        "block_size": theirs["max_position_embeddings"],
-        "n_layer": theirs["num_hidden_layers"],
-        "n_head": theirs["num_attention_heads"],
-        "n_embd": c,
-        "dropout": theirs.get("hidden_dropout_prob", 0.0),
-    }, state
+    dropout = theirs.get("hidden_dropout_prob", 0.0)
+    return {"preset": "bert", **sizes, "vocab_size": vocab_size, "dropout": dropout}, state

@@ -8,8 +8,16 @@ from typing import Any
 from torch import Tensor
 
 from gptmill.errors import UserError
+from gptmill.models.files import Weights
 
-Weights = dict[str, Tensor]
+# What most architectures call the sizes; GPT-1 and GPT-2 have names of their own.
+SIZES = {
+    "vocab_size": "vocab_size",
+    "block_size": "max_position_embeddings",
+    "n_layer": "num_hidden_layers",
+    "n_head": "num_attention_heads",
+    "n_embd": "hidden_size",
+}
 
 
 def take(folder: Path, weights: Weights, name: str) -> Tensor:
@@ -17,6 +25,20 @@ def take(folder: Path, weights: Weights, name: str) -> Tensor:
     if name not in weights:
         raise UserError(f"{folder}: the weights have no {name}, which config.json asks for")
     return weights[name]
+
+
+def size(folder: Path, theirs: dict[str, Any], name: str) -> int:
+    """A field that holds a whole number, 1 or more, or a `UserError`."""
+    found = theirs.get(name)
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        what = f"{name} is {found!r}" if name in theirs else f"{name} is missing"
+        raise UserError(f"{folder}/config.json: {what}; it must be a whole number, 1 or more")
+    return found
+
+
+def sizes_of(folder: Path, theirs: dict[str, Any]) -> dict[str, int]:
+    """The sizes by our names, or a `UserError`."""
+    return {ours: size(folder, theirs, name) for ours, name in SIZES.items()}
 
 
 def require(folder: Path, theirs: dict[str, Any], allowed: dict[str, tuple[Any, ...]]) -> None:

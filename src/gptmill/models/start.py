@@ -8,6 +8,7 @@ word embeddings for pretrained language models").
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,10 @@ from torch import Tensor
 from gptmill.errors import UserError
 from gptmill.models import build_model, load_model
 from gptmill.models.config import ModelConfig
+from gptmill.models.files import read_object
 from gptmill.models.huggingface import load
 from gptmill.models.language_model import LanguageModel
-from gptmill.outs import read_json
-
-END = b"<|endoftext|>"  # GPT-2's name of it, and ours
+from gptmill.models.pieces import FILES, pieces_of
 
 
 def start_from(folder: str | Path, config: ModelConfig, pieces: list[bytes] | None = None) -> LanguageModel:
@@ -33,16 +33,23 @@ def start_from(folder: str | Path, config: ModelConfig, pieces: list[bytes] | No
 
     Args:
         pieces: what each token of the new model stands for (`Tokenizer.pieces`). Without it, or when the
-            folder has no tokenizer, both must have equally many tokens, which are taken to be the same.
+            folder has no tokenizer that can be compared, both must have equally many tokens, which are taken
+            to be the same; stderr says so in the second case.
 
     Raises:
-        UserError: when another field of the configuration differs, naming it with both values.
+        UserError: when another field of the configuration differs, naming it with both values, or a file of
+            the folder is damaged.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is no model: config.json is missing")
-    source = load(folder) if "model_type" in read_json(folder / "config.json") else load_model(folder)
-    theirs = _pieces_of(folder) if pieces is not None else None
+    source = load(folder) if "model_type" in read_object(folder / "config.json") else load_model(folder)
+    theirs = pieces_of(folder) if pieces is not None else None
+    if theirs is not None and len(theirs) > source.config.vocab_size:
+        raise UserError(
+            f"{folder}: the tokenizer has {len(theirs)} tokens, and the model {source.config.vocab_size}; "
+            "one of the two is another model's"
+        )
     _check(folder, asdict(source.config), asdict(config), same_tokens=theirs is None)
     model, rows = build_model(**asdict(config)), None
     if pieces is not None and theirs is not None:
@@ -50,6 +57,12 @@ def start_from(folder: str | Path, config: ModelConfig, pieces: list[bytes] | No
         known = int((rows >= 0).sum())
         print(
             f"{folder}: {known:,} of {len(pieces):,} tokens are known there; the others start at their mean"
+        )
+    elif pieces is not None:
+        print(
+            f"{folder} has no tokenizer whose tokens can be compared ({FILES}): its {len(pieces):,} tokens are "
+            "taken to be the same as those of data/tokens. If they are others, the embeddings start wrong",
+            file=sys.stderr,
         )
     _copy(source, model, rows)
     return model
@@ -62,7 +75,7 @@ def _check(folder: Path, found: dict[str, Any], wanted: dict[str, Any], same_tok
             continue
         sizes = ", ".join(f"{key}: {found[key]}" for key in ("preset", "n_layer", "n_head", "n_embd"))
         hint = (
-            "; the folder has no tokenizer (tokenizer.model or vocab.json) by which tokens could be told apart"
+            f"; the folder has no tokenizer ({FILES}) by which tokens could be told apart"
             if name == "vocab_size"
             else f"; set pretrain.model to the folder's: {sizes}"
         )
@@ -72,34 +85,6 @@ def _check(folder: Path, found: dict[str, Any], wanted: dict[str, Any], same_tok
             f"{folder}: block_size is {found['block_size']}, and {wanted['block_size']} is asked for; "
             "lower pretrain.model.block_size"
         )
-
-
-def _pieces_of(folder: Path) -> list[bytes] | None:
-    """What each token stands for: a SentencePiece model of ours, or the vocabulary of GPT-2's tokenizer."""
-    if (folder / "tokenizer.model").is_file():
-        from gptmill.tokens.tokenizer import Tokenizer
-
-        return Tokenizer.load(folder / "tokenizer.model").pieces()
-    # GPT-1's tokenizer marks where words end, and ours where they start: its tokens have no equals here.
-    if not (folder / "vocab.json").is_file() or read_json(folder / "config.json")["model_type"] != "gpt2":
-        return None
-    vocabulary = read_json(folder / "vocab.json")
-    letters = _bytes_of_letters()
-    return [
-        END if piece.encode() == END else b"".join(letters.get(c, c.encode()) for c in piece)
-        for piece, _ in sorted(vocabulary.items(), key=lambda item: item[1])
-    ]
-
-
-def _bytes_of_letters() -> dict[str, bytes]:
-    """The byte that each letter of GPT-2's vocabulary stands for (openai/gpt-2, encoder.py).
-
-    Printable Latin-1 stands for itself; the other bytes have the letters from U+0100 on, in their order.
-    """
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in plain]
-    letters = {chr(byte): bytes([byte]) for byte in plain}
-    return letters | {chr(256 + place): bytes([byte]) for place, byte in enumerate(others)}
 
 
 def _rows(ours: list[bytes], theirs: list[bytes]) -> Tensor:

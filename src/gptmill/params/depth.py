@@ -3,13 +3,11 @@
 - Width is 64 a layer and heads are 128 wide (karpathy/nanochat's aspect ratio and head size); the
   width is rounded up to whole heads. A width below 256 has heads of 32, four at 128 as in nanoGPT's CPU
   configuration: a single head can look at one place only.
-- AdamW's learning rate is 6e-4 · 768 / width, which goes through the 125M model of GPT-3 (Brown et al. 2020,
-  table 2.1) and stays within a factor of 1.6 of that table's other rows.
-- Muon's is 0.02 at every width: its updates have unit scale whatever the matrix (Jordan et al. 2024;
-  modded-nanogpt and nanochat use it from 124M to 1.9B parameters).
 - The batch is 2^19 tokens at 12 layers (GPT-3's and nanochat's) and grows with the compute-optimal tokens
   to the power of 0.383 ("Power Lines", Bergsma et al. 2025, as in nanochat). Those tokens grow with the blocks'
   parameters, so with the cube of the depth. Rounded to a power of two.
+
+Learning rates follow from the width (`params.recipes`).
 
 That batch is for a compute-optimal run. Whoever trains for minutes wants more, smaller steps, and sets it.
 """
@@ -21,10 +19,8 @@ from dataclasses import dataclass
 
 WIDTH_PER_LAYER = 64
 HEAD_SIZE, SMALL_HEAD_SIZE = 128, 32
-REFERENCE_DEPTH, REFERENCE_WIDTH = 12, 768
+REFERENCE_DEPTH = 12
 REFERENCE_BATCH_TOKENS = 2**19
-REFERENCE_LEARNING_RATE = 6e-4
-MUON_LEARNING_RATE = 0.02
 BATCH_EXPONENT = 0.383
 
 
@@ -36,8 +32,6 @@ class Dial:
     n_head: int
     n_embd: int
     batch_tokens: int
-    adamw_learning_rate: float
-    muon_learning_rate: float
 
     def batch_size(self, block_size: int) -> int:
         """Sequences of `block_size` tokens a step, at least one."""
@@ -45,7 +39,7 @@ class Dial:
 
 
 def from_depth(depth: int) -> Dial:
-    """The sizes and rates for `depth` layers."""
+    """The sizes and the batch for `depth` layers."""
     width = WIDTH_PER_LAYER * depth
     head_size = HEAD_SIZE if width >= 2 * HEAD_SIZE else SMALL_HEAD_SIZE
     n_head = math.ceil(width / head_size)
@@ -56,6 +50,4 @@ def from_depth(depth: int) -> Dial:
         n_head=n_head,
         n_embd=n_embd,
         batch_tokens=2 ** round(math.log2(REFERENCE_BATCH_TOKENS * growth)),
-        adamw_learning_rate=REFERENCE_LEARNING_RATE * REFERENCE_WIDTH / n_embd,
-        muon_learning_rate=MUON_LEARNING_RATE,
     )

@@ -58,18 +58,19 @@ class Model(Section):
         if depth is None and size is None:
             return raw
         if all(name in raw for name in NAMES):
+            given = f"depth = {depth}" if size is None else f"size = {size!r}"
+            more = ", and pretrain.batch_size too for the depth's batch" if size is None else ""
             raise ValueError(
-                f"{f'depth = {depth}' if size is None else f'size = {size!r}'} changes nothing, "
-                f"for {', '.join(NAMES)} are all set; set them to null"
+                f"{given} changes nothing, for {', '.join(NAMES)} are all set; set them to null{more}"
             )
         if depth is not None:
             sizes = from_depth(depth) if isinstance(depth, int) and 1 <= depth <= 128 else None
         else:
             sizes = published_size(raw.get("preset"), size)
-        # A wrong depth is told as such, not as three missing sizes.
+        # A wrong depth, or the size of a preset that isn't there, is told as such, not as missing sizes.
         found = {name: getattr(sizes, name) if sizes else 1 for name in NAMES}
-        if sizes and not isinstance(sizes, Dial):
-            found["block_size"] = sizes.block_size
+        if not isinstance(sizes, Dial) and depth is None:
+            found["block_size"] = sizes.block_size if sizes else 2
         return found | raw
 
     @model_validator(mode="after")

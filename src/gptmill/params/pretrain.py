@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from gptmill.params import Fraction, PositiveInt, Section
 from gptmill.params.depth import from_depth
 from gptmill.params.model import Model
+from gptmill.params.recipes import settled_name
 
 
 def _rate_or_auto(value: Any) -> Any:
@@ -50,15 +51,6 @@ class Optimizer(Section):
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)]
     grad_clip: Annotated[float, Field(ge=0.0)]
 
-    @model_validator(mode="after")
-    def rates_have_a_use(self) -> Optimizer:
-        if self.name == "adamw" and self.matrix_learning_rate != "auto":
-            raise ValueError(
-                f"matrix_learning_rate = {self.matrix_learning_rate} is Muon's; AdamW has learning_rate for "
-                "all weights. Set it to auto, or name to muon"
-            )
-        return self
-
 
 class Pretrain(Section):
     """One stop (`max_…`) and one batch size (in sequences or tokens) are set, the others null."""
@@ -68,10 +60,11 @@ class Pretrain(Section):
     batch_size: PositiveInt | None = None
     batch_tokens: PositiveInt | None = None
     micro_batch_size: PositiveInt | None = None
-    max_steps: PositiveInt | None = None
-    max_tokens: PositiveInt | None = None
-    max_epochs: Rate | None = None
-    max_minutes: Rate | None = None
+    # Beyond any training that there has been; more would leave the numbers that computers count with.
+    max_steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=10**15)] | None = None
+    max_epochs: Annotated[float, Field(gt=0.0, le=1e6)] | None = None
+    max_minutes: Annotated[float, Field(gt=0.0, le=1e7)] | None = None
     patience: PositiveInt | None = None
     eval_every: PositiveInt
     eval_tokens: PositiveInt
@@ -128,5 +121,35 @@ class Pretrain(Section):
             raise ValueError(
                 f"optimizer.warmup_steps = {warmup} leaves no step to train; "
                 f"it must be below max_steps = {self.max_steps}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def rates_have_a_use(self) -> Pretrain:
+        if settled_name(self.optimizer.name, self.model.preset) == "muon":
+            return self
+        for key in ("matrix_learning_rate", "embedding_learning_rate"):
+            if (rate := getattr(self.optimizer, key)) != "auto":
+                raise ValueError(
+                    f"optimizer.{key} = {rate} is Muon's, and optimizer.name = {self.optimizer.name} is adamw with "
+                    f"preset {self.model.preset}: AdamW has learning_rate for all weights. Set the key to auto, or "
+                    "optimizer.name to muon"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def preset_and_optimizer_can_do_it(self) -> Pretrain:
+        if self.model.preset == "lstm":
+            for key, why in (
+                ("document_mask", "a state that runs on can't be masked"),
+                ("activation_checkpointing", "it has no blocks to compute again"),
+            ):
+                if getattr(self, key):
+                    raise ValueError(f"{key} = True is not for preset lstm: {why}. Set it to false")
+        if self.strategy == "fsdp" and settled_name(self.optimizer.name, self.model.preset) == "muon":
+            raise ValueError(
+                f"strategy = fsdp spreads each matrix over the devices, and Muon, which optimizer.name = "
+                f"{self.optimizer.name} is with preset {self.model.preset}, needs them whole; set optimizer.name "
+                "to adamw, or strategy to ddp"
             )
         return self
