@@ -71,12 +71,12 @@ def find(client: MlflowClient, model: str) -> Version:
     names = {found.name for found in client.search_registered_models(max_results=1000)}
     if name not in names:
         known = f"Registered are: {', '.join(sorted(names))}." if names else "Nothing is registered yet."
-        raise UserError(f'{model}: no registered model "{name}"{nearest(name, names)}. {known}')
+        raise UserError(f'{model}: no registered model "{name}"{nearest(name, names)} {known}')
     if alias is not None:
         aliases = client.get_registered_model(name).aliases
         if alias not in aliases:
             known = ", ".join(sorted(aliases)) or "none"
-            raise UserError(f'{model}: no alias "{alias}"{nearest(alias, aliases)}. {name} has: {known}.')
+            raise UserError(f'{model}: no alias "{alias}"{nearest(alias, aliases)} {name} has: {known}.')
         number = str(aliases[alias])
     versions = {
         str(found.version): found
