@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from gptmill.devices import DEVICES
 from gptmill.errors import UserError, nearest
 from gptmill.params import check, load
 from gptmill.params.model import Model
+from gptmill.params.recipes import settled_name
 from gptmill.planning import (
     GIB,
     TOKENS_PER_PARAMETER,
@@ -30,18 +32,19 @@ def plan(args: argparse.Namespace) -> list[str]:
         UserError: for a model or a device that does not exist.
     """
     for name in ("tokens", "sequences", "devices", "mfu", "minutes", "vocab_size", "block_size"):
-        if (value := getattr(args, name)) is not None and not value > 0:
+        if (value := getattr(args, name)) is not None and not 0 < value < math.inf:
             raise UserError(f"--{name.replace('_', '-')} {value} is not possible; it must be above 0")
+    if args.mfu > 1:
+        raise UserError(f"--mfu {args.mfu} is not possible; it is a share of the peak, at most 1")
     model = chosen_model(args)
+    optimizer = args.optimizer or settled_name("auto", model.preset)
     vocab_size = args.vocab_size or _tokenizer_size()
     tokens = args.tokens or TOKENS_PER_PARAMETER * multiplying_parameters(model, vocab_size)
     a_token = flops_per_token(model, vocab_size)
     speed, available, bf16, source = device_speed(args, model, vocab_size)
     took = seconds(tokens * a_token, speed)
-    m = memory(model, vocab_size, sequences=args.sequences, optimizer=args.optimizer, bf16=bf16)
-    most = most_sequences(
-        model, vocab_size, available, optimizer=args.optimizer, bf16=bf16, checkpointing=False
-    )
+    m = memory(model, vocab_size, sequences=args.sequences, optimizer=optimizer, bf16=bf16)
+    most = most_sequences(model, vocab_size, available, optimizer=optimizer, bf16=bf16, checkpointing=False)
     multiplying = multiplying_parameters(model, vocab_size)
     fits = f"fits; at most {most} would" if most >= args.sequences else _not_fitting(most)
     lines = [
@@ -51,7 +54,7 @@ def plan(args: argparse.Namespace) -> list[str]:
         f"tokens       {tokens:,.0f} ({tokens / multiplying:.1f} a parameter; compute-optimal: about 20)",
         f"FLOPs        {a_token:.3g} a token, {tokens * a_token:.3g} in all",
         f"memory       {m.total / GIB:.2f} GiB: weights {m.weights / GIB:.2f}, gradients "
-        f"{m.gradients / GIB:.2f}, {args.optimizer} {m.optimizer / GIB:.2f}, activations "
+        f"{m.gradients / GIB:.2f}, {optimizer} {m.optimizer / GIB:.2f}, activations "
         f"{m.activations / GIB:.2f} with {args.sequences} sequences at once; "
         f"{available / GIB:.1f} GiB there: {fits}",
         f"device       {source}",
@@ -82,6 +85,10 @@ def chosen_model(args: argparse.Namespace) -> Model:
         from gptmill.params.pretrain import Pretrain
 
         return load("pretrain", Pretrain).model
+    if args.size is None and args.depth is None:
+        raise UserError(
+            f"--preset {args.preset} has many sizes: add --size, such as 124M, or --depth, such as 12"
+        )
     raw: dict[str, Any] = {"preset": args.preset or "modern", "size": args.size, "depth": args.depth}
     if args.block_size or args.size is None:
         raw["block_size"] = args.block_size or 1024

@@ -182,6 +182,9 @@ def test_settings_name_the_nearest() -> None:
         build_model("gpt2", **(SIZES | {"n_head": 5}))
     with pytest.raises(UserError, match="a head's width must be even; it is n_embd / n_head = 1"):
         build_model("modern", **(SIZES | {"n_head": 32}))
+    for setting in ({"n_layer": 0}, {"n_head": 0}, {"vocab_size": 0}, {"dropout": 2.0}, {"window": -3}):
+        with pytest.raises(UserError, match=f"{next(iter(setting))} = .* is not possible"):
+            build_model("gpt3", **(SIZES | setting))
 
 
 def test_a_folder_that_is_no_model(tmp_path: Path) -> None:

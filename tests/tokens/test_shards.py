@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gptmill.errors import UserError
 from gptmill.outs import write_json
 from gptmill.tokens.shards import TokenStream, token_dtype, write_shards
 
@@ -51,3 +53,11 @@ def test_a_new_shard_begins_with_a_document(tmp_path: Path) -> None:
 def test_ids_beyond_16_bits_take_32() -> None:
     assert token_dtype(65_536).itemsize == 2
     assert token_dtype(65_537).itemsize == 4
+
+
+def test_meta_that_is_missing_or_damaged_is_a_message(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"meta\.json is missing\. Run `dvc repro tokenize`"):
+        TokenStream(tmp_path, "train")
+    (tmp_path / "meta.json").write_text("{")
+    with pytest.raises(UserError, match=r"meta\.json is damaged .* Run `dvc checkout`"):
+        TokenStream(tmp_path, "train")

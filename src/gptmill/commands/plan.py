@@ -16,7 +16,7 @@ def add_plan(commands: Any) -> None:
     plan.add_argument("--vocab-size", type=int, help="default: tokenize.vocab_size of params.yaml, or 50257")
     plan.add_argument("--tokens", type=float, help="default: 20 a parameter")
     plan.add_argument("--sequences", type=int, default=8, help="at once on the device (default: 8)")
-    plan.add_argument("--optimizer", choices=("adamw", "muon"), default="adamw")
+    plan.add_argument("--optimizer", choices=("adamw", "muon"), help="default: the preset's")
     plan.add_argument("--device", default="this", help="this (measured, the default), or one such as H100")
     plan.add_argument("--devices", type=int, default=1, help="how many of them")
     plan.add_argument("--mfu", type=float, default=0.4, help="share of a named device's peak (default: 0.4)")

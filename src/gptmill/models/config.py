@@ -71,6 +71,13 @@ def make_config(preset: str, **settings: Any) -> ModelConfig:
             )
     if missing := [name for name, needed in known.items() if needed and name not in settings]:
         raise UserError(f"preset {preset} also needs {', '.join(missing)}")
+    for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
+        if settings[name] < 1 and (preset, name) != ("lstm", "n_head"):
+            raise UserError(f"{name} = {settings[name]} is not possible; it must be at least 1")
+    if not 0.0 <= (dropout := settings.get("dropout", 0.0)) < 1.0:
+        raise UserError(f"dropout = {dropout} is not possible; it must be at least 0 and below 1")
+    if (window := settings.get("window", 0)) < 0:
+        raise UserError(f"window = {window} is not possible; it must be at least 0 (0: block_size / 8)")
     config = CONFIGS[preset](preset, **settings)
     if preset != "lstm" and config.n_embd % config.n_head:
         raise UserError(f"n_embd = {config.n_embd} is not divisible by n_head = {config.n_head}")

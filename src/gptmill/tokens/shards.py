@@ -94,12 +94,22 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _read_meta(path: Path) -> dict[str, Any]:
+    """meta.json, or a `UserError` where it is missing or is no JSON."""
+    try:
+        return dict(read_json(path))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing. Run `dvc repro tokenize`, which writes it") from None
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}). Run `dvc checkout`, which puts it back") from None
+
+
 class TokenStream:
     """The tokens of a split as one sequence, memory-mapped: nothing is read before it is used."""
 
     def __init__(self, folder: str | Path, split: str) -> None:
         folder = Path(folder)
-        meta = read_json(folder / "meta.json")
+        meta = _read_meta(folder / "meta.json")
         dtype = np.dtype(meta["dtype"])
         paths = [folder / f"{split}-{i:05d}.bin" for i in range(meta["splits"][split]["shards"])]
         self.vocab_size: int = meta["vocab_size"]
