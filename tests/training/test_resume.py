@@ -139,7 +139,7 @@ def test_hosts_that_found_different_checkpoints(tmp_path: Path, monkeypatch: pyt
     """Each host has a resume folder of its own, where only the first one's has anything in it."""
 
     def gather(found: list[Any], mine: Any, **_group: Any) -> None:
-        found[:] = [("first", "step-00000010-1a2b3c4d.ckpt"), mine]
+        found[:] = [("step-00000010-1a2b3c4d.ckpt", "first"), mine]
 
     monkeypatch.setattr("torch.distributed.new_group", lambda **_backend: None)
     monkeypatch.setattr("torch.distributed.all_gather_object", gather)

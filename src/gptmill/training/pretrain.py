@@ -105,8 +105,8 @@ def pretrain(
         return diverged(what, value, step, rate, ids, resume, good[0] if good else None)
 
     recording = Recording(params, max_steps, validation, observe, not_finite)
-    made_with = {"optimizer.name": module.rates.name}
-    made_with |= {f"model.{name}": value for name, value in asdict(model.config).items()}
+    made_with = {f"model.{name}": value for name, value in asdict(model.config).items()}
+    made_with["optimizer.name"] = module.rates.name
     saving = Resume(
         folder,
         params.checkpoint_every,

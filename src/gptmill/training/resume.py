@@ -77,7 +77,7 @@ class Resume(Callback):
             self._group = dist.new_group(backend="gloo")  # what we agree on is in the CPU's memory
             found: list[Any] = [None] * trainer.world_size
             name = self.checkpoint.name if self.checkpoint else "no checkpoint"
-            dist.all_gather_object(found, (platform.node(), name), group=self._group)
+            dist.all_gather_object(found, (name, platform.node()), group=self._group)
             _check_same(found, self.files.folder)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -198,9 +198,9 @@ def _check(path: Path, expected: dict[str, Any]) -> None:
 
 
 def _check_same(found: list[tuple[str, str]], folder: Path) -> None:
-    """Refuse processes, given by host and checkpoint, that would go on from different steps."""
-    if len({name for _, name in found}) > 1:
-        told = ", ".join(f"{name} on {host}" for host, name in sorted(set(found)))
+    """Refuse processes, given by checkpoint and host, that would go on from different steps."""
+    if len({name for name, _ in found}) > 1:
+        told = ", ".join(f"{name} on {host}" for name, host in sorted(set(found)))
         raise UserError(
             f"the processes would go on from different states: {told}. All hosts need one {folder}: put it on "
             "a file system that they share, or copy it from the first host to the others"
