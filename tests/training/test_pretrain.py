@@ -93,10 +93,11 @@ def test_hosts_without_a_launcher(tokens: Path, tmp_path: Path) -> None:
 
 def test_fsdp_spreads_weights_and_not_activations(tokens: Path, tmp_path: Path) -> None:
     huge = PARAMS["model"] | {"n_layer": 100, "n_embd": 32768}
+    spread = {"strategy": "fsdp", "optimizer": PARAMS["optimizer"] | {"name": "adamw"}, "micro_batch_size": 1}
     held = []
     for devices in (1, 2):
         with pytest.raises(UserError, match=r"too large for these \d devices") as caught:
-            train(tokens, tmp_path, model=huge, strategy="fsdp", devices=devices, micro_batch_size=1)
+            train(tokens, tmp_path, model=huge, devices=devices, **spread)
         held.append([float(found) for found in re.findall(r"([\d.]+) GiB", str(caught.value))])
     assert held[1][0] == pytest.approx(held[0][0] / 2, rel=1e-3)
     assert held[1][1:] == held[0][1:]
