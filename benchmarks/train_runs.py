@@ -80,7 +80,7 @@ def main(task: dict[str, Any]) -> None:
     figures = {
         "tokens_per_s": params.sequences * params.model.block_size / seconds,
         # The fastest tenth: other jobs on the machine only ever add.
-        "cpu_ms_per_step": statistics.quantiles(windows, n=10)[0] * 1000,
+        "cpu_ms_per_step": (statistics.quantiles(windows, n=10) if windows[1:] else windows)[0] * 1000,
         "first_step": clock[min(clock)][0] - task["start"],  # the end of the first ten steps
         "cpu_s_to_first_step": clock[min(clock)][1],
     }
