@@ -53,7 +53,8 @@ def peer_loss(peer: Path, tokens: Path) -> float:
     saved = torch.load(peer / "out" / "ckpt.pt", weights_only=True)
     model = GPT(GPTConfig(**saved["model_args"]))
     model.load_state_dict(saved["model"])
-    model.token_embedding = model.transformer.wte  # what `stream_loss` asks a model for
+    # What `stream_loss` asks a model for.
+    model.token_embedding, model.config.document_mask = model.transformer.wte, False
 
     def loss(x: Any, y: Any, reduction: str) -> Any:
         return F.cross_entropy(model(x, y)[0].flatten(0, 1), y.flatten(), reduction=reduction).view_as(y)

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptmill.corpus.clean import CLEANED, DROPPED, clean, clean_text
+from gptmill.corpus.clean import CLEANED, DROPPED, clean
 from gptmill.corpus.documents import DOCUMENT, document_id
 from gptmill.corpus.pii import NOTHING
 from gptmill.corpus.signals import PII_KINDS
+from gptmill.corpus.visit import clean_text
 from gptmill.errors import UserError
 from gptmill.params.clean import Clean, Threshold
 

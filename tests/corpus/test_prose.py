@@ -169,3 +169,8 @@ def test_nothing_makes_it_fail(text: str) -> None:
 def test_fences_that_nothing_closes_are_quick() -> None:
     text = "```x\n~~~y\n" * 20_000  # minutes, were each looked for to the end
     assert prose(text) == plain_inline(text).rstrip()
+
+
+def test_tables_that_nothing_closes_are_quick() -> None:
+    text = "=== ===\nx\n" * 20_000  # minutes, were the end looked for from each border
+    assert prose(text) == "\n\n".join("x" * 20_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from gptmill.evaluation.documents import document_nats
@@ -15,11 +16,13 @@ from gptmill.tokens.shards import TokenStream, token_dtype, write_shards
 from gptmill.tokens.tokenizer import Tokenizer, train_tokenizer
 
 
-def test_documents_add_up_to_the_stream(tmp_path: Path) -> None:
+@pytest.mark.parametrize("document_mask", [False, True])
+def test_documents_add_up_to_the_stream(tmp_path: Path, document_mask: bool) -> None:
     texts = [f"The array number {i} is returned by the function {i % 7}." * (1 + i % 3) for i in range(90)]
     tokenizer = Tokenizer(train_tokenizer(texts, 300, "bpe", 0.9995))
     torch.manual_seed(0)
-    model = build_model("gpt1", vocab_size=300, block_size=16, n_layer=1, n_head=2, n_embd=16).eval()
+    sizes = {"vocab_size": 300, "block_size": 64, "n_layer": 1, "n_head": 2, "n_embd": 16}
+    model = build_model("gpt1", **sizes, document_mask=document_mask).eval()
     rows = list(
         write_shards(
             (

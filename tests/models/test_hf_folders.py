@@ -111,6 +111,16 @@ def test_what_does_not_fit_is_named(field: str, value: Any, message: str, tmp_pa
         load(tmp_path)
 
 
+@pytest.mark.parametrize("preset", [*GRADIENTS, "bert"])
+def test_layers_that_the_config_does_not_know_are_not_lost(preset: str, tmp_path: Path) -> None:
+    export(make(preset), tmp_path)
+    config = read_json(tmp_path / "config.json")
+    name = next(name for name in ("n_layer", "num_hidden_layers") if name in config)
+    write_json(tmp_path / "config.json", config | {name: 2})
+    with pytest.raises(UserError, match=r"of a layer 3, and config\.json says that there are 2"):
+        load(tmp_path)
+
+
 def test_pickles_are_not_read(tmp_path: Path) -> None:
     export(make("gpt2"), tmp_path)
     (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")

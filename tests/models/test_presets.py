@@ -139,6 +139,16 @@ def test_documents_do_not_see_each_other(variant: str) -> None:
     torch.testing.assert_close(loss, F.cross_entropy(logits.flatten(0, 1), tokens.flatten()))
 
 
+@decoders
+def test_more_tokens_than_it_reads_at_once(variant: str) -> None:
+    model = make(variant).eval()
+    tokens, cache = torch.zeros(1, 20, dtype=torch.long), model.new_cache()
+    model(tokens, cache)
+    for longer in (lambda: model(torch.zeros(1, 25, dtype=torch.long)), lambda: model(tokens[:, :5], cache)):
+        with pytest.raises(UserError, match=r"25 tokens in a row are too many: .* block_size = 24 at once"):
+            longer()
+
+
 def test_an_lstm_can_not_keep_documents_apart(tokens: Tensor) -> None:
     with pytest.raises(UserError, match="lstm can't keep documents apart"):
         make("lstm").loss(tokens, tokens, documents=document_ids(tokens, 1))

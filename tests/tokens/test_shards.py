@@ -55,6 +55,14 @@ def test_ids_beyond_16_bits_take_32() -> None:
     assert token_dtype(65_537).itemsize == 4
 
 
+def test_half_a_token_at_the_end_of_a_shard(tmp_path: Path) -> None:
+    (tmp_path / "train-00000.bin").write_bytes(b"\1\0\2")
+    meta = {"vocab_size": 9, "eos_id": 1, "dtype": "<u2", "splits": {"train": {"shards": 1, "bytes": 1}}}
+    write_json(tmp_path / "meta.json", meta)
+    with pytest.raises(UserError, match=r"train-00000\.bin has 3 bytes, no whole number of 2-byte tokens"):
+        TokenStream(tmp_path, "train")
+
+
 def test_meta_that_is_missing_or_damaged_is_a_message(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"meta\.json is missing\. Run `dvc repro tokenize`"):
         TokenStream(tmp_path, "train")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +57,15 @@ def test_validation_keeps_documents_apart_as_training_does(tmp_path: Path) -> No
     folder = tmp_path / "tokens"
     write_tokens(folder, np.arange(2000) % 7 * np.arange(2000) % 41 + 1)
     still = {"model": PARAMS["model"] | {"dropout": 0.0}, "max_steps": 20}
-    metrics = train(folder, tmp_path, **still, document_mask=True, eval_tokens=10_000)
+    metrics = train(folder, tmp_path, **still, document_mask=True, eval_tokens=None)
     model, stream = load_model(tmp_path / "model"), TokenStream(folder, "validation")
-    apart = stream_loss(model, stream, 8, document_mask=True).per_token
+    assert model.config.document_mask
+    apart = stream_loss(model, stream, 8).per_token
     assert metrics["val_loss"] == pytest.approx(apart, rel=1e-5)
     assert np.loadtxt(tmp_path / "reports/validation.csv", delimiter=",", skiprows=1, ndmin=2)[
         -1, 1
     ] == pytest.approx(apart, rel=1e-5)
+    model.config = replace(model.config, document_mask=False)
     assert metrics["val_loss"] != pytest.approx(stream_loss(model, stream, 8).per_token, rel=1e-4)
 
 

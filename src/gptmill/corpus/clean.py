@@ -8,45 +8,33 @@ known when all of them were read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial, reduce
-from operator import add
+from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
-from typing import Any
 
 import daft
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from daft import DataType, Expression, Series, col, lit
+from daft import Expression, col, lit
 from daft.functions import startswith, when
 
-from gptmill.corpus.boilerplate import frequent, part_hashes, without_parts
+from gptmill.corpus.boilerplate import frequent
 from gptmill.corpus.documents import DOCUMENT
-from gptmill.corpus.engine import start_engine, write_rows, write_sorted
-from gptmill.corpus.gutenberg import strip_boilerplate
-from gptmill.corpus.language import UNKNOWN, identify
-from gptmill.corpus.lines import without_c4_lines
-from gptmill.corpus.measure import measure
-from gptmill.corpus.numbered import numbered, order_of
-from gptmill.corpus.pii import NOTHING, Redacted, redact
-from gptmill.corpus.prose import prose
+from gptmill.corpus.engine import release_memory, start_engine
+from gptmill.corpus.language import UNKNOWN
+from gptmill.corpus.numbered import numbered
 from gptmill.corpus.rules import reason
-from gptmill.corpus.signals import COUNTS, PII_KINDS, SIGNALS
-from gptmill.corpus.text import repair, settle, tidy_lines
+from gptmill.corpus.signals import PII_KINDS
+from gptmill.corpus.sorting import SortedFile, sorted_tables
+from gptmill.corpus.visit import GUTENBERG, SIGNAL_FIELDS, VISIT, Options, parts_with, visit_with
 from gptmill.errors import UserError
 from gptmill.outs import write_json
 from gptmill.params.clean import Clean
 
-SIGNAL_FIELDS = [
-    pa.field(name, pa.int64() if name in COUNTS else pa.float64(), nullable=False) for name in SIGNALS
-]
 CLEANED = pa.schema([*DOCUMENT, *SIGNAL_FIELDS])
 DROPPED = CLEANED.append(pa.field("reason", pa.string(), nullable=False))
-# What a visit to one document gives.
-VISIT = pa.struct([("text", pa.string()), ("language", pa.string()), *SIGNAL_FIELDS])
 STAGED = pa.schema([*CLEANED, ("reason", pa.string())])
-GUTENBERG = ["gutenberg_header", "gutenberg_footer"]
 
 
 def clean(params: Clean, source: Path, out: Path) -> None:
@@ -64,14 +52,15 @@ def clean(params: Clean, source: Path, out: Path) -> None:
     start_engine()
     staged = out / "staged.arrows"
     # Not Daft's own reader, which reads ahead of the workers, all of a file if it can.
-    _stage(_visited(numbered(documents_file, DOCUMENT.names), params), staged)
+    ascending = _stage(_visited(numbered(documents_file, DOCUMENT.names), params), staged)
+    release_memory()
 
-    kept = out / "documents.parquet"
-    # Daft keeps the order of what collect has sorted; on Ray it need not.
-    ascending, _ = order_of(batch["id"] for batch in _staged(staged, columns=["id"]))
-    write = write_rows if ascending else partial(write_sorted, by=["id"])
-    write((batch.filter(batch["reason"].is_null()) for batch in _staged(staged)), kept, CLEANED)
-    write((b.filter(b["reason"].is_valid()) for b in _staged(staged)), out / "dropped.parquet", DROPPED)
+    kept, dropped = out / "documents.parquet", out / "dropped.parquet"
+    with SortedFile(kept, CLEANED) as stay, SortedFile(dropped, DROPPED) as go:
+        # Daft keeps the order of what collect has sorted; on Ray it need not.
+        for table in _staged(staged) if ascending else sorted_tables(_staged(staged), ["id"], out):
+            stay.write(table.filter(table["reason"].is_null()))
+            go.write(table.filter(table["reason"].is_valid()))
     write_json(out / "pii.json", _replaced(kept))
     staged.unlink()
 
@@ -79,11 +68,12 @@ def clean(params: Clean, source: Path, out: Path) -> None:
 def _visited(documents: daft.DataFrame, params: Clean) -> daft.DataFrame:
     """The documents cleaned, with a column a signal and `reason` (null: kept)."""
     kind, section = col("meta").map_get(lit("kind")), col("meta").map_get(lit("section"))
+    options = Options(params.replace_pii, params.c4_lines, params.boilerplate.min_words)
     unwanted: frozenset[int] = frozenset()
     if params.boilerplate.max_documents is not None:
-        parts = documents.select(parts_with(params)(col("text"), kind, section).alias("parts"))
+        parts = documents.select(parts_with(options)(col("text"), kind, section).alias("parts"))
         unwanted = frequent(parts, params.boilerplate.max_documents)
-    visited = documents.with_column("visit", visit_with(params, unwanted)(col("text"), kind, section))
+    visited = documents.with_column("visit", visit_with(options, unwanted)(col("text"), kind, section))
     fields = [visited["visit"].get(field.name).alias(field.name) for field in VISIT]
     untouched = [col(name) for name in DOCUMENT.names if name != "text"]
     named = {
@@ -106,22 +96,27 @@ def _is_any(language: Expression, wanted: list[str]) -> Expression:
     return reduce(lambda one, other: one | other, tests)
 
 
-def _stage(plan: daft.DataFrame, path: Path) -> None:
-    """Write the rows as they come: both outs are cut from them, and no text is cleaned twice.
+def _stage(plan: daft.DataFrame, path: Path) -> bool:
+    """Write the rows as they come, for no text to be cleaned twice; returns whether their ids ascend.
 
     A stream, for the footer of a Parquet file is held until it is written, and grows with the rows.
     """
-    options = pa.ipc.IpcWriteOptions(compression="zstd")
-    with pa.ipc.new_stream(path, STAGED, options=options) as file:
+    ascending, last = True, pa.array([], pa.string())
+    with pa.ipc.new_stream(path, STAGED, options=pa.ipc.IpcWriteOptions(compression="lz4")) as file:
         for batch in plan.to_arrow_iter():
-            file.write_batch(batch.select(STAGED.names).cast(STAGED))
+            batch = batch.select(STAGED.names).cast(STAGED)
+            file.write_batch(batch)
+            ids = pa.concat_arrays([last, batch["id"]])
+            ascending = ascending and pc.all(pc.less_equal(ids[:-1], ids[1:])).as_py()
+            last = ids[-1:]
+    return ascending
 
 
-def _staged(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """The staged rows, some at a time (Daft would read ahead of the sort)."""
-    wanted = [STAGED.get_field_index(name) for name in columns or STAGED.names]
-    with pa.ipc.open_stream(path, options=pa.ipc.IpcReadOptions(included_fields=wanted)) as file:
-        yield from file
+def _staged(path: Path) -> Iterator[pa.Table]:
+    """The staged rows, some at a time."""
+    with pa.ipc.open_stream(path) as file:
+        for batch in file:
+            yield pa.Table.from_batches([batch])
 
 
 def _replaced(documents: Path) -> dict[str, int]:
@@ -132,65 +127,3 @@ def _replaced(documents: Path) -> dict[str, int]:
             for kind in PII_KINDS:
                 sums[kind] += pc.sum(batch[f"pii_{kind}"]).as_py() or 0
     return sums
-
-
-def visit_with(params: Clean, unwanted: frozenset[int]) -> Callable[..., Expression]:
-    """A function of columns (text, kind, section) that cleans and measures: a `VISIT` a document."""
-
-    @daft.func.batch(return_dtype=DataType.from_arrow_type(VISIT), use_process=True, batch_size=256)
-    def visit(text: Series, kind: Series, section: Series) -> pa.Array:
-        texts, counts, removed = [], [], []
-        for row in zip(text.to_pylist(), kind.to_pylist(), section.to_pylist(), strict=True):
-            cleaned = clean_text(*row, params.replace_pii, params.c4_lines)
-            rest, parts = without_parts(cleaned.text, unwanted, params.boilerplate.min_words)
-            texts.append(rest)
-            counts.append(cleaned.counts)
-            removed.append(parts)
-        languages, confidence = zip(*map(identify, texts), strict=True) if texts else ((), ())
-        columns: dict[str, Any] = {"text": texts, "language": languages, "language_confidence": confidence}
-        columns |= {"boilerplate_parts": removed} | measure(texts)
-        columns |= {f"pii_{k}": [found[i] for found in counts] for i, k in enumerate(PII_KINDS)}
-        return pa.StructArray.from_arrays(
-            [pa.array(columns[field.name], field.type) for field in VISIT], fields=list(VISIT)
-        )
-
-    return visit
-
-
-def parts_with(params: Clean) -> Callable[..., Expression]:
-    """A function of columns (text, kind, section): the hashes of the cleaned text's lines and paragraphs."""
-
-    @daft.func.batch(return_dtype=DataType.list(DataType.int64()), use_process=True, batch_size=256)
-    def parts(text: Series, kind: Series, section: Series) -> list[list[int]]:
-        rows = zip(text.to_pylist(), kind.to_pylist(), section.to_pylist(), strict=True)
-        cleaned = [clean_text(*row, params.replace_pii, params.c4_lines).text for row in rows]
-        return [part_hashes(text, params.boilerplate.min_words) for text in cleaned]
-
-    return parts
-
-
-def clean_text(
-    text: str, kind: str | None, section: str | None, replace_pii: bool, c4_lines: bool = False
-) -> Redacted:
-    """One text repaired, without boilerplate, code (of docstrings) and, on request, personal data.
-
-    Personal data is counted either way. Cleaning a cleaned text changes nothing.
-    """
-    counts = NOTHING
-
-    def step(text: str) -> str:
-        nonlocal counts
-        text = repair(text)
-        if kind == "docstrings":
-            text = prose(text)
-        elif section not in GUTENBERG and (section == "body" or "Gutenberg" in text):
-            text = tidy_lines(strip_boilerplate(text))
-        if c4_lines:
-            text = without_c4_lines(text)
-        if replace_pii:
-            text, found = redact(text)
-            counts = tuple(map(add, counts, found))
-        return text
-
-    text = settle(step, text)
-    return Redacted(text, counts if replace_pii else redact(text).counts)

@@ -22,6 +22,7 @@ _OPTION = re.compile(r"\s*:[\w-]+:(?: .*)?$")
 _FENCE = re.compile(r"\s*(```+|~~~+)")
 _UNDERLINE = re.compile(r"\s*([=\-~^\"'`#*+])\1{2,}$")
 _TABLE_BORDER = re.compile(r"\s*=+(?: +=+)+$")
+_TABLE = "simple table"
 _GRID_BORDER = re.compile(r"\s*\+[-=]+\+[-=+]*$")
 
 # Directives whose content is prose; the words before it say what it is.
@@ -58,7 +59,7 @@ def _without_code(lines: list[str]) -> list[str]:
     """The lines that are prose; a removed block leaves one blank line."""
     out: list[str] = []
     todo = lines[::-1]  # a stack, so that the body of a note can be put back and read by the same rules
-    unclosed: set[str] = set()
+    unclosed: set[str] = set()  # fences, and _TABLE, that no line to come closes
     while todo:
         line = todo.pop()
         stripped = line.lstrip()
@@ -72,7 +73,8 @@ def _without_code(lines: list[str]) -> list[str]:
             while todo and todo[-1].lstrip().startswith(("+", "|")):
                 todo.pop()
         elif _TABLE_BORDER.match(line):
-            _skip_table(todo)
+            if _TABLE not in unclosed and not _skip_table(todo):
+                unclosed.add(_TABLE)
         elif stripped.startswith(".."):
             if directive := _DIRECTIVE.match(line):
                 _directive(directive, todo, out)
@@ -189,15 +191,16 @@ def _explicit(match: re.Match[str], todo: list[str]) -> None:
         _put_back(todo, [""])
 
 
-def _skip_table(todo: list[str]) -> None:
+def _skip_table(todo: list[str]) -> bool:
     """Drop a simple table after its first border: all up to the border before a blank line, or the end.
 
-    Without one it is a heading's odd underline: only the border goes.
+    Without one it is a heading's odd underline: only the border goes, and False comes back.
     """
     for i in range(len(todo) - 1, -1, -1):
         if _TABLE_BORDER.match(todo[i]) and (i == 0 or not todo[i - 1].strip()):
             del todo[i:]
-            return
+            return True
+    return False
 
 
 def _without_underlines(lines: list[str]) -> list[str]:

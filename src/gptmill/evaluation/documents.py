@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from gptmill.evaluation.statistics import Array
+from gptmill.models.attention import document_ids
 
 if TYPE_CHECKING:
     from gptmill.models.language_model import LanguageModel
@@ -30,7 +31,7 @@ def document_nats(model: LanguageModel, tokenizer: Tokenizer, texts: Iterable[st
         return np.zeros(0)
     targets = np.concatenate(encoded)
     owner = np.repeat(np.arange(len(encoded)), [len(ids) for ids in encoded])
-    nats = _token_nats(model, np.concatenate(([tokenizer.eos_id], targets[:-1])), targets)
+    nats = _token_nats(model, np.concatenate(([tokenizer.eos_id], targets[:-1])), targets, tokenizer.eos_id)
     is_text = targets != tokenizer.eos_id
     return np.bincount(owner[is_text], weights=nats[is_text], minlength=len(encoded)).astype(np.float64)
 
@@ -39,6 +40,7 @@ def _token_nats(
     model: LanguageModel,
     inputs: np.ndarray[Any, np.dtype[np.int64]],
     targets: np.ndarray[Any, np.dtype[np.int64]],
+    eos_id: int,
 ) -> Array:
     """The nats of each target, `(time,)`; the last window may be shorter."""
     block_size = model.config.block_size
@@ -51,5 +53,6 @@ def _token_nats(
     for low, high, width in cuts:
         x = torch.from_numpy(inputs[low:high]).view(-1, width)
         y = torch.from_numpy(targets[low:high])
-        parts.append(F.cross_entropy(model(x).flatten(0, 1).float(), y, reduction="none").double().numpy())
+        logits = model(x, documents=document_ids(x, eos_id) if model.config.document_mask else None)
+        parts.append(F.cross_entropy(logits.flatten(0, 1).float(), y, reduction="none").double().numpy())
     return np.concatenate(parts)

@@ -99,14 +99,14 @@ def _raise(shown: str, problems: list[str]) -> None:
 
 def _wrong_place(entry: Entry, tables: dict[str, pd.DataFrame]) -> str | None:
     if entry.table not in tables:
-        hint = nearest(entry.table, tables) or "."
+        hint = nearest(entry.table, tables)
         return f'no table "{entry.table}"{hint} Tables of this gate: {", ".join(tables)}'
     columns = list(map(str, tables[entry.table].columns))
     for column in entry.columns:
         if column not in columns and entry.type != _NAMES_A_MISSING_COLUMN:
             return (
                 f'{entry.type}: the table "{entry.table}" has no column "{column}"'
-                f"{nearest(str(column), columns) or '.'} Columns: {', '.join(columns)}"
+                f"{nearest(str(column), columns)} Columns: {', '.join(columns)}"
             )
     return None
 
@@ -123,7 +123,7 @@ def _build(entry: Entry) -> Any:
     allowed = sorted(set(kind.__fields__) - _OURS)
     for argument in entry.kwargs:
         if argument not in allowed:
-            hint = nearest(argument, allowed) or "."
+            hint = nearest(argument, allowed)
             return f'{entry.type}: no argument "{argument}"{hint} Arguments: {", ".join(allowed)}'
     try:
         return kind(**entry.kwargs)

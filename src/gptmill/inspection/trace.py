@@ -115,7 +115,7 @@ def attention_weights(model: Any, qkv: Tensor, layer: int) -> Tensor:
     else:
         assert isinstance(model, GPT)
         q, k = parts[:, :heads], parts[:, heads : 2 * heads]
-        banded = model.masks(0, time, torch.device("cpu"), None)[layer % 2]
+        banded = model.masks(slice(0, time), torch.device("cpu"), None)[layer % 2]
         if banded is not None:
             mask = banded.reshape(time, time).to(qkv.device)
     q, k = q.transpose(0, 1), k.transpose(0, 1)

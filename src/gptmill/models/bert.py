@@ -90,7 +90,7 @@ class BERT(LanguageModel):
         """
         if cache is not None:
             raise UserError(NO_NEXT)
-        positions = self.position_embedding.weight[: tokens.shape[1]]
+        positions = self.position_embedding.weight[self.places(None, tokens)]
         kinds = self.type_embedding.weight[0] if types is None else self.type_embedding(types)
         x = self.embedding_norm(self.token_embedding(tokens) + positions + kinds)
         x = F.dropout(x, self.config.dropout, self.training)

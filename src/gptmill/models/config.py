@@ -10,7 +10,10 @@ from gptmill.errors import UserError, nearest
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes, in nanoGPT's names. The LSTM has no heads and leaves `n_head` unread."""
+    """Sizes, in nanoGPT's names. The LSTM has no heads and leaves `n_head` unread.
+
+    `document_mask`: it learned to see one document at a time, however many a row holds, and is scored so too.
+    """
 
     preset: str
     vocab_size: int
@@ -19,6 +22,7 @@ class ModelConfig:
     n_head: int
     n_embd: int
     dropout: float = 0.0
+    document_mask: bool = False
 
 
 @dataclass(frozen=True)

@@ -69,21 +69,19 @@ class GPT(LanguageModel):
             _scale_residual(self)
 
     def hidden(self, tokens: Tensor, cache: Any = None, documents: Tensor | None = None) -> Tensor:
-        start = cache.length if cache is not None else 0
-        length = tokens.shape[1]
-        positions = self.position_embedding.weight[start : start + length]
+        places = self.places(cache, tokens)
+        positions = self.position_embedding.weight[places]
         x = F.dropout(self.token_embedding(tokens) + positions, self.config.dropout, self.training)
-        dense, banded = self.masks(start, length, tokens.device, documents)
+        dense, banded = self.masks(places, tokens.device, documents)
         for layer, block in enumerate(self.blocks):
             x = self.run_block(block, x, banded if layer % 2 else dense, cache, layer)
         if cache is not None:
-            cache.length += length
+            cache.length = places.stop
         return self.final_norm(x)  # type: ignore[no-any-return]
 
-    def masks(
-        self, start: int, length: int, device: torch.device, documents: Tensor | None
-    ) -> tuple[Mask, Mask]:
+    def masks(self, places: slice, device: torch.device, documents: Tensor | None) -> tuple[Mask, Mask]:
         """The masks of even and of odd layers."""
+        start, length = places.start, places.stop - places.start
         flex = device.type == "cuda" and not (self.training and self.config.dropout)
         dense = make_mask(length, start, device=device, documents=documents, flex=flex)
         if not isinstance(self.config, GPT3Config):

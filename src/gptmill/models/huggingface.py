@@ -26,7 +26,7 @@ from gptmill.errors import UserError
 from gptmill.models import build_model, huggingface_bert
 from gptmill.models.config import ModelConfig, ModernConfig
 from gptmill.models.files import Weights, check_weights, read_object, read_tensors
-from gptmill.models.huggingface_fields import require, size, sizes_of, take
+from gptmill.models.huggingface_fields import check_layers, require, size, sizes_of, take
 from gptmill.models.language_model import LanguageModel
 from gptmill.outs import write_json
 
@@ -79,6 +79,7 @@ def load(folder: str | Path) -> LanguageModel:
         raise UserError(f"{folder}/config.json: model_type is {kind!r}; allowed: {', '.join(CLASSES)}")
     weights = _read_weights(folder)
     config, state = IMPORTERS.get(kind, _import_gpt)(folder, theirs, weights)
+    check_layers(folder, weights, config["n_layer"])
     with torch.device("meta"):
         model = build_model(**config)
     check_weights(folder, model, state)

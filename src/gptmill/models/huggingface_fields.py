@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from gptmill.errors import UserError
 from gptmill.models.files import Weights
 
 # What most architectures call the sizes; GPT-1 and GPT-2 have names of their own.
+_LAYER = re.compile(r"(?:^|\.)(?:h|layers?)\.(\d+)\.")
 SIZES = {
     "vocab_size": "vocab_size",
     "block_size": "max_position_embeddings",
@@ -25,6 +27,17 @@ def take(folder: Path, weights: Weights, name: str) -> Tensor:
     if name not in weights:
         raise UserError(f"{folder}: the weights have no {name}, which config.json asks for")
     return weights[name]
+
+
+def check_layers(folder: Path, weights: Weights, n_layer: int) -> None:
+    """Raises UserError: when there are weights of layers beyond `n_layer`, which would be lost."""
+    for name in weights:
+        layer = _LAYER.search(name)
+        if layer and int(layer[1]) >= n_layer:
+            raise UserError(
+                f"{folder}: the weights have {name}, of a layer {int(layer[1]) + 1}, and config.json says that there "
+                f"are {n_layer}; one of the two is another model's"
+            )
 
 
 def size(folder: Path, theirs: dict[str, Any], name: str) -> int:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from gptmill.errors import UserError
 from gptmill.models.attention import KVCache, Mask
 from gptmill.models.config import ModelConfig
 from gptmill.models.cross_entropy import cap_logits, cross_entropy
@@ -60,6 +61,20 @@ class LanguageModel(nn.Module):
                 Positions still count from the start of the row. Not together with a cache.
         """
         raise NotImplementedError
+
+    def places(self, cache: Any, tokens: Tensor) -> slice:
+        """The positions of `tokens` `(B, T)`, which continue `cache`.
+
+        Raises:
+            UserError: when they go beyond `block_size`.
+        """
+        start, length = cache.length if cache is not None else 0, tokens.shape[1]
+        if start + length > self.config.block_size:
+            raise UserError(
+                f"{start + length} tokens in a row are too many: the model reads block_size = "
+                f"{self.config.block_size} at once; cut the text into windows of that"
+            )
+        return slice(start, start + length)
 
     def new_cache(self) -> Any:
         """An empty cache for `hidden` and `forward`; its `length` is the number of tokens read."""

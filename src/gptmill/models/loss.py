@@ -36,13 +36,11 @@ def stream_loss(
     stream: TokenStream,
     batch_size: int,
     max_tokens: int | None = None,
-    document_mask: bool = False,
 ) -> StreamLoss:
     """Score the first `max_tokens` tokens of `stream` (all by default).
 
     The stream is cut into windows of `block_size` that don't overlap; an end-of-text token stands before
-    the first, so every token is predicted once. Draws no random number. `document_mask` is for a model that
-    was trained with it: a token sees its own document only.
+    the first, so every token is predicted once. Draws no random number.
     """
     block_size = model.config.block_size
     device = model.token_embedding.weight.device
@@ -62,7 +60,7 @@ def stream_loss(
                 continue
             x = torch.from_numpy(inputs[low:high]).view(-1, width).to(device)
             y = torch.from_numpy(targets[low:high]).view(-1, width).to(device)
-            documents = {"documents": document_ids(x, stream.eos_id)} if document_mask else {}
+            documents = {"documents": document_ids(x, stream.eos_id)} if model.config.document_mask else {}
             loss = model.loss(x, y, reduction="none", **documents).double()
             is_eos = y == stream.eos_id
             eos_nats += float(loss[is_eos].sum())

@@ -130,27 +130,23 @@ class Modern(LanguageModel):
         _init(self)
 
     def hidden(self, tokens: Tensor, cache: Any = None, documents: Tensor | None = None) -> Tensor:
-        start = cache.length if cache is not None else 0
-        length = tokens.shape[1]
+        places = self.places(cache, tokens)
         x = self.token_embedding(tokens)
         rotary = None
         if self.position_embedding is not None:
-            x = x + self.position_embedding.weight[start : start + length]
+            x = x + self.position_embedding.weight[places]
         x = F.dropout(self.embedding_norm(x), self.config.dropout, self.training)
         if self.config.rope:
-            rotary = (
-                self.cos[start : start + length].to(x.dtype),
-                self.sin[start : start + length].to(x.dtype),
-            )
+            rotary = self.cos[places].to(x.dtype), self.sin[places].to(x.dtype)
         flex = tokens.is_cuda and not (self.training and self.config.dropout)
-        mask = make_mask(length, start, device=tokens.device, documents=documents, flex=flex)
+        mask = make_mask(tokens.shape[1], places.start, device=tokens.device, documents=documents, flex=flex)
         first_v = None
         for layer, block in enumerate(self.blocks):
             x, v = self.run_block(block, x, mask, cache, layer, rotary, first_v)
             if layer == 0 and self.config.value_residual:
                 first_v = v
         if cache is not None:
-            cache.length += length
+            cache.length = places.stop
         return self.final_norm(x)  # type: ignore[no-any-return]
 
 

@@ -69,7 +69,7 @@ def start_from(folder: str | Path, config: ModelConfig, pieces: list[bytes] | No
 
 
 def _check(folder: Path, found: dict[str, Any], wanted: dict[str, Any], same_tokens: bool) -> None:
-    free = {"dropout", "block_size"} | (set() if same_tokens else {"vocab_size"})
+    free = {"dropout", "block_size", "document_mask"} | (set() if same_tokens else {"vocab_size"})
     for name in [name for name in wanted if name not in free]:
         if name in found and found[name] == wanted[name]:
             continue

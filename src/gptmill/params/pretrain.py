@@ -67,7 +67,7 @@ class Pretrain(Section):
     max_minutes: Annotated[float, Field(gt=0.0, le=1e7)] | None = None
     patience: PositiveInt | None = None
     eval_every: PositiveInt
-    eval_tokens: PositiveInt
+    eval_tokens: PositiveInt | None = None  # of the validation split; None: all
     log_every: PositiveInt
     checkpoint_every: PositiveInt | None = None
     checkpoint_minutes: Rate | None = 5.0

@@ -18,6 +18,7 @@ from gptmill.errors import UserError
 from gptmill.outs import read_json
 
 SPLITS = ("train", "validation", "test")
+REDO = "Run `dvc checkout` or `dvc repro tokenize`, which put it back"
 LARGEST_HASHED = 1 << 30  # bytes; reading a larger shard at every start would cost more than it is worth
 
 
@@ -69,20 +70,19 @@ def verify(path: Path, expected: dict[str, Any] | None) -> None:
     Raises:
         UserError: naming the file, and what was expected and found.
     """
-    redo = "Run `dvc checkout` or `dvc repro tokenize`, which put it back"
     if not path.is_file():
-        raise UserError(f"{path} is missing. {redo}")
+        raise UserError(f"{path} is missing. {REDO}")
     if expected is None:  # tokens made before shards were described
         return
     if (size := path.stat().st_size) != expected["bytes"]:
         change = "was truncated" if size < expected["bytes"] else "has grown"
         raise UserError(
             f"{path} {change}: {size} bytes, where meta.json has {expected['bytes']} "
-            f"(BLAKE2b {expected['blake2b']}). {redo}"
+            f"(BLAKE2b {expected['blake2b']}). {REDO}"
         )
     if size <= LARGEST_HASHED and (found := _digest(path)) != expected["blake2b"]:
         raise UserError(
-            f"{path} was changed: its BLAKE2b is {found}, where meta.json has {expected['blake2b']}. {redo}"
+            f"{path} was changed: its BLAKE2b is {found}, where meta.json has {expected['blake2b']}. {REDO}"
         )
 
 
@@ -117,6 +117,10 @@ class TokenStream:
         self.bytes: int = meta["splits"][split]["bytes"]
         for path in paths:
             verify(path, meta.get("files", {}).get(path.name))
+            if path.stat().st_size % dtype.itemsize:
+                raise UserError(
+                    f"{path} has {path.stat().st_size} bytes, no whole number of {dtype.itemsize}-byte tokens. {REDO}"
+                )
         self._shards = [np.memmap(path, dtype=dtype, mode="r") for path in paths if path.stat().st_size]
         self._starts = np.cumsum([0] + [len(shard) for shard in self._shards])
 

@@ -50,7 +50,6 @@ def masked_loss(
     stream: TokenStream,
     batch_size: int,
     max_tokens: int | None = None,
-    document_mask: bool = False,
 ) -> StreamLoss:
     """Loss of the tokens masked in the first `max_tokens` tokens of `stream` (all by default).
 
@@ -72,7 +71,7 @@ def masked_loss(
             for row in rows[start : start + batch_size]
         ]
         x, y = torch.from_numpy(np.stack(masked)).to(device).unbind(1)
-        documents = document_ids(x, stream.eos_id) if document_mask else None
+        documents = document_ids(x, stream.eos_id) if model.config.document_mask else None
         nats += float(model.loss(x, y, reduction="none", documents=documents).double().sum())
     model.train(was_training)
     return StreamLoss(nats, len(rows) * masked_per_row(width), 0.0, 0)
@@ -83,11 +82,10 @@ def validation_loss(
     stream: TokenStream,
     batch_size: int,
     max_tokens: int | None = None,
-    document_mask: bool = False,
 ) -> StreamLoss:
     """The objective that the model is trained on, over a stream; draws no random number."""
     score = stream_loss if model.causal else masked_loss
-    return score(model, stream, batch_size, max_tokens, document_mask)
+    return score(model, stream, batch_size, max_tokens)
 
 
 def loss_without_context(model: LanguageModel, train: TokenStream, stream: TokenStream) -> float:

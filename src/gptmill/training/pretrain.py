@@ -148,16 +148,14 @@ def _finish(
     params, model = module.params, module.model
     if params.strategy == "fsdp":
         weights = trainer.strategy.lightning_module_state_dict()  # all take part, the first gets them
-        model = build_model(vocab_size=module.train_stream.vocab_size, **params.model.arguments())
+        model = build_model(**asdict(model.config))
         if trainer.is_global_zero:
             model.load_state_dict({name.removeprefix("model."): value for name, value in weights.items()})
     if not trainer.is_global_zero:
         return
     model.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU
     with trainer.precision_plugin.forward_context():
-        final = validation_loss(
-            model, validation, sequences_at_once(params), document_mask=params.document_mask
-        )
+        final = validation_loss(model, validation, sequences_at_once(params))
     if not math.isfinite(final.per_token):
         raise recording.diverged("validation loss", final.per_token, int(trainer.global_step))
     unigram = loss_without_context(model, module.train_stream, validation)
@@ -187,7 +185,7 @@ def _finish(
 
 
 def _new_model(params: Pretrain, vocab_size: int, tokens: Path) -> LanguageModel:
-    arguments = params.model.arguments()
+    arguments = params.model.arguments() | {"document_mask": params.document_mask}
     if params.init_from is None:
         model = build_model(vocab_size=vocab_size, **arguments)
     else:
@@ -228,9 +226,4 @@ def _fits_the_length(params: Pretrain, max_steps: int) -> None:
         raise UserError(
             f"pretrain.optimizer.warmup_steps = {rates.warmup_steps} leaves no step to train: "
             f"this run has {max_steps} steps"
-        )
-    if rates.name == "muon" and params.strategy == "fsdp":
-        raise UserError(
-            "pretrain.strategy = fsdp spreads each matrix over the devices, and Muon needs them whole; "
-            "set pretrain.optimizer.name: adamw, or strategy: ddp"
         )

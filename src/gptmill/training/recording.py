@@ -139,13 +139,8 @@ class Recording(Callback):
     def _evaluate(self, trainer: Trainer, module: Any, step: int) -> None:
         start = time.perf_counter()
         with trainer.precision_plugin.forward_context():
-            loss = validation_loss(
-                module.model,
-                self.stream,
-                sequences_at_once(self.params),
-                self.params.eval_tokens,
-                document_mask=self.params.document_mask,
-            )
+            at_once = sequences_at_once(self.params)
+            loss = validation_loss(module.model, self.stream, at_once, self.params.eval_tokens)
         if not math.isfinite(loss.per_token):
             raise self.diverged("validation loss", loss.per_token, step)
         row = {"step": step, "val_loss": loss.per_token}

@@ -33,9 +33,8 @@ def dropped_for(data: Path, reason: str, limit: int) -> list[Row]:
     if not found:
         reasons = _reasons(data)
         known = ", ".join(f"{name} ({count:,})" for name, count in reasons.most_common())
-        hint = nearest(reason, reasons)
         raise UserError(
-            f'no document was dropped for "{reason}"{hint or "."} '
+            f'no document was dropped for "{reason}"{nearest(reason, reasons)} '
             + (f"Reasons found: {known}" if known else "Nothing was dropped at all.")
         )
     return found

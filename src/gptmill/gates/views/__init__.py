@@ -71,5 +71,5 @@ def view(stage: str) -> View:
             # Not among the flow's: its page depends on reports/gates, and would pull this gate into the flow.
             return View(pairs.tables, pairs.passes, "reports/translate/gates")
         case _:
-            hint = nearest(stage, STAGES + APART) or "."
+            hint = nearest(stage, STAGES + APART)
             raise UserError(f'no gate "{stage}"{hint} Gates: {", ".join(STAGES + APART)}')
