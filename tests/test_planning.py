@@ -142,6 +142,7 @@ def test_the_command(tmp_path: Path) -> None:
         (("--depth", "4", "--tokens", "inf"), "--tokens inf is not possible"),
         (("--depth", "4", "--mfu", "5"), "--mfu 5.0 is not possible; it is a share of the peak"),
         (("--preset", "gpt9", "--depth", "4"), "preset: "),
+        (("--depth", "4", "--device", "H100", "--fsdp"), "Muon needs them whole: add --optimizer adamw"),
     ],
 )
 def test_mistakes_are_messages(
@@ -163,3 +164,16 @@ def parsed(*args: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_plan(parser.add_subparsers())
     return parser.parse_args(["plan", *args])
+
+
+def test_spread_over_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    size = ("--preset", "gpt2", "--size", "1.5B", "--device", "H100", "--devices", "8")
+    one, spread = ("\n".join(plan(parsed(*size, *more))) for more in ((), ("--fsdp",)))
+    held = [re.findall(r"(?:weights|gradients|adamw) ([\d.]+)", text) for text in (one, spread)]
+    assert [float(n) for n in held[1]] == pytest.approx([float(n) / 8 for n in held[0]], abs=0.01)
+    activations = [re.findall(r"activations ([\d.]+)", text) for text in (one, spread)]
+    assert "GiB on each device: " in spread
+    assert activations[0] == activations[1]
+    most = [int(re.findall(r"at most (\d+) would", text)[0]) for text in (one, spread)]
+    assert most[1] > most[0]

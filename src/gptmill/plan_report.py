@@ -15,6 +15,7 @@ from gptmill.params.recipes import settled_name
 from gptmill.planning import (
     GIB,
     TOKENS_PER_PARAMETER,
+    Memory,
     flops_per_token,
     memory,
     most_sequences,
@@ -38,13 +39,23 @@ def plan(args: argparse.Namespace) -> list[str]:
         raise UserError(f"--mfu {args.mfu} is not possible; it is a share of the peak, at most 1")
     model = chosen_model(args)
     optimizer = args.optimizer or settled_name("auto", model.preset)
+    if args.fsdp and optimizer == "muon":
+        raise UserError(
+            "--fsdp spreads each matrix over the devices, and Muon needs them whole: add --optimizer adamw"
+        )
     vocab_size = args.vocab_size or _tokenizer_size()
     tokens = args.tokens or TOKENS_PER_PARAMETER * multiplying_parameters(model, vocab_size)
     a_token = flops_per_token(model, vocab_size)
     speed, available, bf16, source = device_speed(args, model, vocab_size)
     took = seconds(tokens * a_token, speed)
     m = memory(model, vocab_size, sequences=args.sequences, optimizer=optimizer, bf16=bf16)
-    most = most_sequences(model, vocab_size, available, optimizer=optimizer, bf16=bf16, checkpointing=False)
+    elsewhere = 0
+    if args.fsdp:
+        whole, m = m, _spread(m, args.devices)
+        elsewhere = whole.total - m.total
+    most = most_sequences(
+        model, vocab_size, available + elsewhere, optimizer=optimizer, bf16=bf16, checkpointing=False
+    )
     multiplying = multiplying_parameters(model, vocab_size)
     fits = f"fits; at most {most} would" if most >= args.sequences else _not_fitting(most)
     lines = [
@@ -53,8 +64,8 @@ def plan(args: argparse.Namespace) -> list[str]:
         f"parameters   {parameters(model, vocab_size):,}, of which {multiplying:,} multiply",
         f"tokens       {tokens:,.0f} ({tokens / multiplying:.1f} a parameter; compute-optimal: about 20)",
         f"FLOPs        {a_token:.3g} a token, {tokens * a_token:.3g} in all",
-        f"memory       {m.total / GIB:.2f} GiB: weights {m.weights / GIB:.2f}, gradients "
-        f"{m.gradients / GIB:.2f}, {optimizer} {m.optimizer / GIB:.2f}, activations "
+        f"memory       {m.total / GIB:.2f} GiB{' on each device' if args.fsdp else ''}: weights "
+        f"{m.weights / GIB:.2f}, gradients {m.gradients / GIB:.2f}, {optimizer} {m.optimizer / GIB:.2f}, activations "
         f"{m.activations / GIB:.2f} with {args.sequences} sequences at once; "
         f"{available / GIB:.1f} GiB there: {fits}",
         f"device       {source}",
@@ -73,6 +84,13 @@ def plan(args: argparse.Namespace) -> list[str]:
         if needed > 60 * args.minutes:
             lines[-1] += "; nothing smaller is derived, so stop it earlier"
     return lines
+
+
+def _spread(whole: Memory, devices: int) -> Memory:
+    """What each of `devices` holds under FSDP (Zhao et al. 2023); the activations are its own."""
+    return Memory(
+        whole.weights // devices, whole.gradients // devices, whole.optimizer // devices, whole.activations
+    )
 
 
 def chosen_model(args: argparse.Namespace) -> Model:

@@ -19,6 +19,7 @@ def add_plan(commands: Any) -> None:
     plan.add_argument("--optimizer", choices=("adamw", "muon"), help="default: the preset's")
     plan.add_argument("--device", default="this", help="this (measured, the default), or one such as H100")
     plan.add_argument("--devices", type=int, default=1, help="how many of them")
+    plan.add_argument("--fsdp", action="store_true", help="weights, gradients and optimizer spread over them")
     plan.add_argument("--mfu", type=float, default=0.4, help="share of a named device's peak (default: 0.4)")
     plan.add_argument("--minutes", type=float, help="a budget: which depth suits it")
     plan.set_defaults(command=_plan)
